@@ -1,0 +1,80 @@
+// The pool, and Kysely on it. Every statement is a named prepared statement: planned once per connection.
+import { createHash } from 'node:crypto';
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+import type { DB } from './tables.gen.ts';
+
+export type Database = Kysely<DB>;
+
+/** int8 comes as a JavaScript number: ours are log positions, counts and search terms, none of them beyond 2^53. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser(oid, format) {
+    if (oid === pg.types.builtins.INT8 && format !== 'binary') return Number;
+    return pg.types.getTypeParser(oid, format);
+  },
+};
+
+export interface DatabaseOptions {
+  readonly connectionString: string;
+  readonly maxConnections: number;
+  /** Milliseconds after which the server gives up on a statement: no query of ours may take as long. */
+  readonly statementTimeout?: number;
+}
+
+export interface DatabaseConnection extends AsyncDisposable {
+  readonly db: Database;
+  readonly connectionString: string;
+}
+
+export function connectDatabase(options: DatabaseOptions): DatabaseConnection {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    max: options.maxConnections,
+    types,
+    statement_timeout: options.statementTimeout ?? 30_000,
+    idle_in_transaction_session_timeout: 30_000,
+    idleTimeoutMillis: 60_000,
+    Client: PreparingClient,
+  });
+  // An idle connection that the server closes must not end the process; the pool replaces it.
+  pool.on('error', () => {});
+  const db = new Kysely<DB>({
+    dialect: new PostgresDialect({ pool }),
+    plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+  });
+  return { db, connectionString: options.connectionString, [Symbol.asyncDispose]: () => db.destroy() };
+}
+
+const statementNames = new Map<string, string>();
+
+/** Statements that a process may hold prepared: filters combine to some hundreds; past that they run unnamed. */
+const MAX_PREPARED = 1_000;
+
+function statementName(text: string): string | undefined {
+  const known = statementNames.get(text);
+  if (known !== undefined) return known;
+  if (statementNames.size >= MAX_PREPARED) return undefined;
+  const name = createHash('sha256').update(text).digest('base64url').slice(0, 24);
+  statementNames.set(text, name);
+  return name;
+}
+
+/**
+ * With modifyFront, marks a select that is planned anew each time: a search, whose best plan depends on its values and
+ * whose filters combine to more statements than are worth keeping.
+ */
+export const planAnew = sql.raw('/* plan anew */');
+const PLANNED_ANEW = 'select /* plan anew */';
+
+/** Gives each parametrised statement that Kysely sends its prepared name. */
+class PreparingClient extends pg.Client {
+  // biome-ignore lint: node-pg's overloads cannot be repeated here
+  override query(...args: any[]): any {
+    const [text, values] = args;
+    if (typeof text === 'string' && Array.isArray(values) && !text.startsWith(PLANNED_ANEW)) {
+      const name = statementName(text);
+      if (name !== undefined) return super.query({ name, text, values });
+    }
+    return Reflect.apply(super.query, this, args);
+  }
+}

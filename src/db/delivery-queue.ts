@@ -1,0 +1,203 @@
+// The queue: one row for each recipient that is still open. Claimed in batches under a lease; the row goes with the
+// recipient's final state. State machine and order of writes: src/delivery/engine.ts.
+import { type Selectable, sql } from 'kysely';
+import { bucketOfMessage } from '#/domain/retention.ts';
+import { insertAll, type InsertSpec } from './insert-all.ts';
+import type { SystemWriteScope, WriteScope } from './scope.ts';
+import type { DeliveryQueueTable } from './tables.gen.ts';
+
+export type QueuedRecipient = Selectable<DeliveryQueueTable>;
+export type NewQueuedRecipient = Pick<
+  QueuedRecipient,
+  | 'accountId' | 'messageId' | 'ordinal' | 'bucket' | 'serverId' | 'streamId' | 'lane' | 'sandboxed' | 'address' | 'domain' | 'dueAt' | 'deliverBy'
+>;
+
+/** Lower goes first. */
+export const lanes = { TRANSACTIONAL: 0, BROADCAST: 1 } as const;
+
+const spec: InsertSpec<NewQueuedRecipient> = {
+  table: 'delivery_queue',
+  columns: {
+    accountId: 'uuid',
+    messageId: 'uuid',
+    ordinal: 'smallint',
+    bucket: 'int',
+    serverId: 'uuid',
+    streamId: 'uuid',
+    lane: 'smallint',
+    sandboxed: 'bool',
+    address: 'text',
+    domain: 'text',
+    dueAt: 'timestamptz',
+    deliverBy: 'timestamptz',
+  },
+};
+
+export function enqueue(scope: WriteScope, rows: readonly NewQueuedRecipient[]): Promise<void> {
+  return insertAll(scope.tx, spec, rows);
+}
+
+export interface ClaimedRecipient {
+  readonly accountId: string;
+  readonly messageId: string;
+  readonly ordinal: number;
+  readonly serverId: string;
+  readonly streamId: string;
+  readonly sandboxed: boolean;
+  readonly address: string;
+  readonly domain: string;
+  readonly deliverBy: Date;
+  /** Attempts before this one. */
+  readonly attempts: number;
+  readonly firstFailedAt: Date | null;
+  /** The attempt of a worker whose lease ran out; null where there was none. */
+  readonly lostAttemptId: string | null;
+  /** That attempt may have written the final dot. */
+  readonly lostAfterContent: boolean;
+}
+
+/**
+ * Takes what is due, lane by lane and oldest first; rows that another worker is taking are passed over. The claim moves
+ * due_at to the end of the lease, and leaves what it finds of a dead worker's attempt as it is: only `startAttempts` or
+ * the final state takes that away, so that a second death in between forgets nothing. Time is the caller's: nodes whose clocks differ by less than the lease agree well
+ * enough.
+ */
+export async function claimDue(
+  scope: SystemWriteScope,
+  options: { readonly owner: string; readonly limit: number; readonly leaseMs: number },
+): Promise<ClaimedRecipient[]> {
+  const leaseEnd = new Date(scope.now.getTime() + options.leaseMs);
+  const { rows } = await sql<ClaimedRecipient>`
+    with transactional as materialized (
+      select account_id, message_id, ordinal from delivery_queue
+      where lane = ${lanes.TRANSACTIONAL} and due_at <= ${scope.now}
+      order by due_at limit ${options.limit} for update skip locked),
+    broadcast as materialized (
+      select account_id, message_id, ordinal from delivery_queue
+      where lane = ${lanes.BROADCAST} and due_at <= ${scope.now}
+      order by due_at limit greatest(${options.limit}::int - (select count(*) from transactional), 1) for update skip locked),
+    due as (select * from transactional union all select * from broadcast)
+    update delivery_queue q
+    set due_at = ${leaseEnd}, lease_owner = ${options.owner}::uuid
+    from due
+    where q.account_id = due.account_id and q.message_id = due.message_id and q.ordinal = due.ordinal
+    returning q.account_id, q.message_id, q.ordinal, q.server_id, q.stream_id, q.sandboxed, q.address, q.domain, q.deliver_by,
+      q.attempts, q.first_failed_at, q.attempt_id as lost_attempt_id, q.content_sent as lost_after_content`.execute(scope.tx);
+  return rows;
+}
+
+interface RecipientKey {
+  readonly accountId: string;
+  readonly messageId: string;
+  readonly ordinal: number;
+}
+
+const keyArrays = (keys: readonly RecipientKey[]) => ({
+  accounts: keys.map(({ accountId }) => accountId),
+  messages: keys.map(({ messageId }) => messageId),
+  ordinals: keys.map(({ ordinal }) => ordinal),
+});
+
+/** Binds each leased row to the attempt about to be dialled; what was left of a lost one is closed by its settlement. */
+export async function startAttempts(
+  scope: SystemWriteScope,
+  owner: string,
+  attempts: readonly (RecipientKey & { readonly attemptId: string })[],
+): Promise<void> {
+  const { accounts, messages, ordinals } = keyArrays(attempts);
+  await sql`
+    update delivery_queue q set attempt_id = k.attempt_id, content_sent = false
+    from unnest(${accounts}::uuid[], ${messages}::uuid[], ${ordinals}::smallint[], ${attempts.map(({ attemptId }) => attemptId)}::uuid[])
+      as k (account_id, message_id, ordinal, attempt_id)
+    where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
+      and q.lease_owner = ${owner}::uuid`.execute(scope.tx);
+}
+
+/**
+ * Says durably that the final dot may follow. Answers the attempts whose lease still holds: the others must not write
+ * the dot, for another worker has them.
+ */
+export async function markContentSent(
+  scope: SystemWriteScope,
+  owner: string,
+  marks: readonly (RecipientKey & { readonly attemptId: string })[],
+): Promise<Set<string>> {
+  const { accounts, messages, ordinals } = keyArrays(marks);
+  const { rows } = await sql<{ attemptId: string }>`
+    update delivery_queue q set content_sent = true
+    from unnest(${accounts}::uuid[], ${messages}::uuid[], ${ordinals}::smallint[], ${marks.map(({ attemptId }) => attemptId)}::uuid[])
+      as k (account_id, message_id, ordinal, attempt_id)
+    where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
+      and q.lease_owner = ${owner}::uuid and q.attempt_id = k.attempt_id and q.due_at > ${scope.now}
+    returning q.attempt_id`.execute(scope.tx);
+  return new Set(rows.map(({ attemptId }) => attemptId));
+}
+
+const keyText = ({ messageId, ordinal }: { readonly messageId: string; readonly ordinal: number }) => `${messageId}/${ordinal}`;
+
+/**
+ * Removes the rows of recipients that reached a final state. Answers those that were still this owner's, as
+ * `messageId/ordinal`: what became of the others is for their new owner to say.
+ */
+export async function dequeue(scope: SystemWriteScope, owner: string, keys: readonly RecipientKey[]): Promise<Set<string>> {
+  if (keys.length === 0) return new Set();
+  const { accounts, messages, ordinals } = keyArrays(keys);
+  const { rows } = await sql<{ messageId: string; ordinal: number }>`
+    delete from delivery_queue q
+    using unnest(${accounts}::uuid[], ${messages}::uuid[], ${ordinals}::smallint[]) as k (account_id, message_id, ordinal)
+    where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
+      and q.lease_owner = ${owner}::uuid
+    returning q.message_id, q.ordinal`.execute(scope.tx);
+  return new Set(rows.map(keyText));
+}
+
+/** Gives rows back, due again at their time, without a lease. Answers as `dequeue` does. */
+export async function requeue(
+  scope: SystemWriteScope,
+  owner: string,
+  rows: readonly (RecipientKey & { readonly dueAt: Date; readonly attempted: boolean })[],
+): Promise<Set<string>> {
+  if (rows.length === 0) return new Set();
+  const { accounts, messages, ordinals } = keyArrays(rows);
+  const result = await sql<{ messageId: string; ordinal: number }>`
+    update delivery_queue q
+    set due_at = k.due_at, lease_owner = null, attempt_id = null, content_sent = false,
+      attempts = q.attempts + k.attempted::int,
+      first_failed_at = case when k.attempted then coalesce(q.first_failed_at, ${scope.now}) else q.first_failed_at end
+    from unnest(${accounts}::uuid[], ${messages}::uuid[], ${ordinals}::smallint[],
+      ${rows.map(({ dueAt }) => dueAt)}::timestamptz[], ${rows.map(({ attempted }) => attempted)}::bool[])
+      as k (account_id, message_id, ordinal, due_at, attempted)
+    where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
+      and q.lease_owner = ${owner}::uuid
+    returning q.message_id, q.ordinal`.execute(scope.tx);
+  return new Set(result.rows.map(keyText));
+}
+
+/** Moves the end of the leases of everything this owner holds. */
+export async function renewLeases(scope: SystemWriteScope, owner: string, leaseMs: number, keys: readonly RecipientKey[]): Promise<void> {
+  const { accounts, messages, ordinals } = keyArrays(keys);
+  await sql`
+    update delivery_queue q set due_at = ${new Date(scope.now.getTime() + leaseMs)}
+    from unnest(${accounts}::uuid[], ${messages}::uuid[], ${ordinals}::smallint[]) as k (account_id, message_id, ordinal)
+    where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
+      and q.lease_owner = ${owner}::uuid`.execute(scope.tx);
+}
+
+/**
+ * Takes a message's recipients out of the queue that no worker holds. Answers their ordinals; one under a lease stays,
+ * for its mail may be on the wire.
+ */
+export async function withdraw(scope: WriteScope, messageId: string): Promise<number[]> {
+  const { rows } = await sql<{ ordinal: number }>`
+    delete from delivery_queue
+    where account_id = ${scope.accountId}::uuid and message_id = ${messageId}::uuid
+      and (lease_owner is null or (due_at <= ${scope.now} and not content_sent))
+    returning ordinal`.execute(scope.tx);
+  if (rows.length > 0) {
+    await sql`
+      update recipients set status = 'CANCELLED', settled_at = ${scope.now}
+      where account_id = ${scope.accountId}::uuid and message_id = ${messageId}::uuid
+        and bucket = ${bucketOfMessage(messageId)} and ordinal = any(${rows.map(({ ordinal }) => ordinal)}::smallint[])`.execute(scope.tx);
+  }
+  return rows.map(({ ordinal }) => ordinal);
+}

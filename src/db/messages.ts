@@ -1,0 +1,163 @@
+// Messages: what was accepted, as it is searched; the terms they are found by; their content.
+import { type Selectable, sql } from 'kysely';
+import { metadataTerms, subjectTerms } from '#/domain/search-terms.ts';
+import { bucketOfMessage } from '#/domain/retention.ts';
+import { insertAll, type InsertSpec } from './insert-all.ts';
+import type { ReadScope, SystemScope, WriteScope } from './scope.ts';
+import type { MessagesTable } from './tables.gen.ts';
+
+export type MessageRow = Selectable<MessagesTable>;
+export type NewMessage = MessageRow;
+
+const messageSpec: InsertSpec<{ [K in keyof NewMessage]: K extends 'metadata' | 'attachments' ? string | null : NewMessage[K] }> = {
+  table: 'messages',
+  columns: {
+    bucket: 'int',
+    accountId: 'uuid',
+    id: 'uuid',
+    serverId: 'uuid',
+    streamId: 'uuid',
+    fromAddress: 'text',
+    fromKey: 'text',
+    subject: 'text',
+    tag: 'text',
+    metadata: 'jsonb',
+    acceptedAt: 'timestamptz',
+    sendAt: 'timestamptz',
+    deliverBy: 'timestamptz',
+    expiresAt: 'timestamptz',
+    messageIdHeader: 'text',
+    attachments: 'jsonb',
+    size: 'int',
+    sandboxed: 'bool',
+  },
+};
+
+const termSpec: InsertSpec<{ bucket: number; serverId: string; accountId: string; term: number; messageId: string }> = {
+  table: 'message_terms',
+  columns: { bucket: 'int', serverId: 'uuid', accountId: 'uuid', term: 'int8', messageId: 'uuid' },
+};
+
+/** Messages with the terms they are found by. */
+export async function insertMessages(scope: WriteScope, messages: readonly NewMessage[]): Promise<void> {
+  const rows = messages.map((message) => ({
+    ...message,
+    metadata: message.metadata === null ? null : JSON.stringify(message.metadata),
+    attachments: message.attachments === null ? null : JSON.stringify(message.attachments),
+  }));
+  await insertAll(scope.tx, messageSpec, rows);
+  const terms = messages.flatMap(({ bucket, serverId, accountId, id, subject, metadata }) =>
+    [...subjectTerms(subject), ...metadataTerms(metadata ?? {})].map((term) => ({
+      bucket,
+      serverId,
+      accountId,
+      term,
+      messageId: id,
+    })),
+  );
+  await insertAll(scope.tx, termSpec, terms);
+}
+
+/** A stored piece is at most this long, so that large content can be read in parts. */
+const PIECE_BYTES = 1024 * 1024;
+
+/**
+ * Encoded content (src/mail/content.ts) of many messages. All bytes travel as one binary parameter that PostgreSQL cuts:
+ * an array of bytea would be sent as text, at twice the size.
+ */
+export async function insertContents(
+  scope: WriteScope,
+  contents: readonly { readonly messageId: string; readonly body: Buffer }[],
+): Promise<void> {
+  const ids: string[] = [];
+  const buckets: number[] = [];
+  const pieces: number[] = [];
+  const starts: number[] = [];
+  const lengths: number[] = [];
+  let offset = 0;
+  for (const { messageId, body } of contents) {
+    for (let start = 0, piece = 0; start < body.length; start += PIECE_BYTES, piece++) {
+      ids.push(messageId);
+      buckets.push(bucketOfMessage(messageId));
+      pieces.push(piece);
+      starts.push(offset + start + 1);
+      lengths.push(Math.min(PIECE_BYTES, body.length - start));
+    }
+    offset += body.length;
+  }
+  const all = contents.length === 1 && contents[0] !== undefined ? contents[0].body : Buffer.concat(contents.map(({ body }) => body));
+  await sql`
+    insert into message_contents (bucket, account_id, message_id, piece, body)
+    select bucket, ${scope.accountId}::uuid, id, piece, substring(${all}::bytea from start for length)
+    from unnest(${ids}::uuid[], ${buckets}::int[], ${pieces}::smallint[], ${starts}::int[], ${lengths}::int[])
+      as row (id, bucket, piece, start, length)`.execute(scope.tx);
+}
+
+/** Rows of this scope's reach that retention still keeps; others are not there. */
+export async function findMessages(scope: ReadScope, ids: readonly string[], now: Date): Promise<MessageRow[]> {
+  let query = scope.db
+    .selectFrom('messages')
+    .selectAll()
+    .where('accountId', '=', scope.accountId)
+    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .where('bucket', '=', sql<number>`any(${[...new Set(ids.map(bucketOfMessage))]}::int[])`)
+    .where('expiresAt', '>', now);
+  if (scope.serverId !== null) query = query.where('serverId', '=', scope.serverId);
+  if (scope.streamId !== null) query = query.where('streamId', '=', scope.streamId);
+  return query.execute();
+}
+
+export interface StoredMessage {
+  readonly message: MessageRow;
+  /** Encoded content, put together from its pieces; null once removed. */
+  readonly content: Buffer | null;
+}
+
+/** Content of one message that the scope has already found. */
+export async function findContent(scope: ReadScope, messageId: string): Promise<Buffer | null> {
+  const rows = await scope.db
+    .selectFrom('messageContents')
+    .select('body')
+    .where('accountId', '=', scope.accountId)
+    .where('messageId', '=', messageId)
+    .where('bucket', '=', bucketOfMessage(messageId))
+    .orderBy('piece')
+    .execute();
+  return rows.length === 0 ? null : Buffer.concat(rows.map(({ body }) => body));
+}
+
+/** For delivery: messages with content, of any account. Keyed by message id. */
+export async function loadForDelivery(
+  scope: SystemScope,
+  keys: readonly { readonly accountId: string; readonly messageId: string }[],
+): Promise<Map<string, StoredMessage>> {
+  const accounts = keys.map(({ accountId }) => accountId);
+  const ids = keys.map(({ messageId }) => messageId);
+  const buckets = ids.map(bucketOfMessage);
+  const wanted = sql<{ accountId: string; id: string; bucket: number }>`
+    (select * from unnest(${accounts}::uuid[], ${ids}::uuid[], ${buckets}::int[]) as k (account_id, id, bucket))`.as('k');
+  const messages = await scope.db
+    .selectFrom(wanted)
+    .innerJoin('messages as m', (join) =>
+      join.onRef('m.accountId', '=', 'k.accountId').onRef('m.id', '=', 'k.id').onRef('m.bucket', '=', 'k.bucket'),
+    )
+    .selectAll('m')
+    .execute();
+  const contents = await scope.db
+    .selectFrom(wanted)
+    .innerJoin('messageContents as c', (join) =>
+      join.onRef('c.accountId', '=', 'k.accountId').onRef('c.messageId', '=', 'k.id').onRef('c.bucket', '=', 'k.bucket'),
+    )
+    .select(['c.messageId', 'c.body'])
+    .orderBy('c.messageId')
+    .orderBy('c.piece')
+    .execute();
+  const pieces = Map.groupBy(contents, ({ messageId }) => messageId);
+  return new Map(
+    messages.map((message) => {
+      const bodies = pieces.get(message.id)?.map(({ body }) => body);
+      const content = bodies === undefined ? null : bodies.length === 1 ? (bodies[0] ?? null) : Buffer.concat(bodies);
+      return [message.id, { message, content }];
+    }),
+  );
+}

@@ -1,0 +1,86 @@
+// Retention buckets: the tables that grow with mail are partitioned by the week in which their message expires.
+import { type Kysely, sql } from 'kysely';
+import { bucketAt } from '#/domain/retention.ts';
+
+/** Partitioned by `bucket`, created and dropped together. */
+export const bucketedTables = [
+  'messages',
+  'message_terms',
+  'message_contents',
+  'recipients',
+  'delivery_attempts',
+  'bounces',
+  'events',
+] as const;
+
+/** Weeks for which partitions stand ready beyond the one that is written now: maintenance may be away that long. */
+const WEEKS_AHEAD = 2;
+
+/**
+ * Makes the partitions that acceptance will write for any of `retentionDays` from `now` on. Attaching a ready-made
+ * table locks out no reader or writer, where `create … partition of` would.
+ */
+export async function ensurePartitions(
+  db: Kysely<unknown>,
+  now: Date,
+  retentionDays: Iterable<number>,
+): Promise<void> {
+  const wanted = new Set<number>();
+  for (const days of retentionDays) {
+    const first = bucketAt(now, days);
+    for (let week = 0; week <= WEEKS_AHEAD; week++) wanted.add(first + week);
+  }
+  const existing = await listBuckets(db);
+  const missing = [...wanted].filter((bucket) => !existing.has(bucket)).sort((a, b) => a - b);
+  for (const bucket of missing) await createBucket(db, bucket);
+}
+
+/** Buckets whose whole week has passed: everything in them has expired. */
+export async function dropExpiredPartitions(db: Kysely<unknown>, now: Date): Promise<readonly number[]> {
+  const current = bucketAt(now, 0);
+  const expired = [...(await listBuckets(db))].filter((bucket) => bucket < current);
+  for (const bucket of expired) {
+    await db.transaction().execute(async (tx) => {
+      await lockPartitions(tx);
+      // Readers whose cursor lies before what is dropped must hear so, and not silently miss events.
+      await sql`
+        insert into event_log_floors (account_id, server_id, dropped_through)
+        select account_id, server_id, max(log_xact) from ${sql.table(`events_${bucket}`)} group by account_id, server_id
+        on conflict (account_id, server_id) do update
+        set dropped_through = greatest(event_log_floors.dropped_through, excluded.dropped_through)`.execute(tx);
+      for (const table of bucketedTables) await sql.raw(`drop table if exists ${table}_${bucket}`).execute(tx);
+    });
+  }
+  return expired;
+}
+
+/** Retention settings in use, in days. */
+export async function listRetentions(db: Kysely<unknown>): Promise<number[]> {
+  const { rows } = await sql<{ days: number }>`select distinct retention_days as days from accounts`.execute(db);
+  return rows.map(({ days }) => days);
+}
+
+async function listBuckets(db: Kysely<unknown>): Promise<Set<number>> {
+  const { rows } = await sql<{ name: string }>`
+    select child.relname as name from pg_inherits
+    join pg_class child on child.oid = inhrelid join pg_class parent on parent.oid = inhparent
+    where parent.relname = 'events' and parent.relnamespace = current_schema()::regnamespace`.execute(db);
+  return new Set(rows.map(({ name }) => Number(name.slice('events_'.length))));
+}
+
+async function createBucket(db: Kysely<unknown>, bucket: number): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await lockPartitions(tx);
+    if ((await listBuckets(tx)).has(bucket)) return;
+    for (const table of bucketedTables) {
+      const partition = `${table}_${bucket}`;
+      await sql.raw(`create table ${partition} (like ${table} including all)`).execute(tx);
+      await sql.raw(`alter table ${table} attach partition ${partition} for values in (${bucket})`).execute(tx);
+    }
+  });
+}
+
+/** One node at a time; the others wait, and then find the work done. */
+async function lockPartitions(tx: Kysely<unknown>): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('veredus.partitions'))`.execute(tx);
+}

@@ -1,0 +1,76 @@
+// Recipients of messages: one row for each address, with the state of its delivery.
+import { type Selectable, sql } from 'kysely';
+import { bucketOfMessage } from '#/domain/retention.ts';
+import { insertAll, type InsertSpec } from './insert-all.ts';
+import type { ReadScope, WriteScope } from './scope.ts';
+import type { DeliveryAttemptsTable, RecipientsTable } from './tables.gen.ts';
+
+export type RecipientRow = Selectable<RecipientsTable>;
+export type AttemptRow = Selectable<DeliveryAttemptsTable>;
+
+const spec: InsertSpec<RecipientRow> = {
+  table: 'recipients',
+  columns: {
+    bucket: 'int',
+    accountId: 'uuid',
+    messageId: 'uuid',
+    ordinal: 'smallint',
+    serverId: 'uuid',
+    kind: 'recipient_kind',
+    status: 'delivery_status',
+    address: 'text',
+    addressKey: 'text',
+    settledAt: 'timestamptz',
+  },
+};
+
+export function insertRecipients(scope: WriteScope, rows: readonly RecipientRow[]): Promise<void> {
+  return insertAll(scope.tx, spec, rows);
+}
+
+const buckets = (messageIds: readonly string[]) => [...new Set(messageIds.map(bucketOfMessage))];
+
+/** Of messages that the scope has found; in the order of the message. */
+export function listRecipients(scope: ReadScope, messageIds: readonly string[]): Promise<RecipientRow[]> {
+  return scope.db
+    .selectFrom('recipients')
+    .selectAll()
+    .where('accountId', '=', scope.accountId)
+    .where('messageId', '=', sql<string>`any(${messageIds}::uuid[])`)
+    .where('bucket', '=', sql<number>`any(${buckets(messageIds)}::int[])`)
+    .orderBy('messageId')
+    .orderBy('ordinal')
+    .execute();
+}
+
+/** Of messages that the scope has found; oldest first. */
+export function listAttempts(scope: ReadScope, messageIds: readonly string[]): Promise<AttemptRow[]> {
+  return scope.db
+    .selectFrom('deliveryAttempts')
+    .selectAll()
+    .where('accountId', '=', scope.accountId)
+    .where('messageId', '=', sql<string>`any(${messageIds}::uuid[])`)
+    .where('bucket', '=', sql<number>`any(${buckets(messageIds)}::int[])`)
+    .orderBy('messageId')
+    .orderBy('ordinal')
+    .orderBy('id')
+    .execute();
+}
+
+export interface DueTime {
+  readonly messageId: string;
+  readonly ordinal: number;
+  readonly dueAt: Date;
+  readonly leased: boolean;
+}
+
+/** When recipients that are still open come next. */
+export async function listDueTimes(scope: ReadScope, messageIds: readonly string[]): Promise<DueTime[]> {
+  const rows = await scope.db
+    .selectFrom('deliveryQueue')
+    .select(['messageId', 'ordinal', 'dueAt', 'leaseOwner'])
+    .where('accountId', '=', scope.accountId)
+    .where('messageId', '=', sql<string>`any(${messageIds}::uuid[])`)
+    .execute();
+  return rows.map(({ messageId, ordinal, dueAt, leaseOwner }) => ({ messageId, ordinal, dueAt, leased: leaseOwner !== null }));
+}

@@ -1,0 +1,62 @@
+// Addresses that get no mail, for each stream, under a hash of the address.
+import { sql } from 'kysely';
+import type { SuppressionReason } from '#/domain/errors.ts';
+import type { ReadScope, SystemWriteScope } from './scope.ts';
+
+export interface SuppressionKey {
+  readonly streamId: string;
+  readonly hash: Buffer;
+}
+
+export interface FoundSuppression extends SuppressionKey {
+  readonly reason: SuppressionReason;
+}
+
+export async function findSuppressions(scope: ReadScope, keys: readonly SuppressionKey[]): Promise<FoundSuppression[]> {
+  if (keys.length === 0) return [];
+  const wanted = sql<{ streamId: string; hash: Buffer }>`
+    (select * from unnest(${keys.map(({ streamId }) => streamId)}::uuid[], ${keys.map(({ hash }) => hash)}::bytea[])
+      as k (stream_id, hash))`.as('k');
+  return scope.db
+    .selectFrom(wanted)
+    .innerJoin('suppressions as s', (join) =>
+      join.onRef('s.streamId', '=', 'k.streamId').onRef('s.addressHash', '=', 'k.hash'),
+    )
+    .where('s.accountId', '=', scope.accountId)
+    .select(['s.streamId', 's.addressHash as hash', 's.reason'])
+    .execute();
+}
+
+export interface NewSuppression {
+  readonly accountId: string;
+  readonly streamId: string;
+  readonly hash: Buffer;
+  readonly id: string;
+  readonly address: string;
+  readonly reason: SuppressionReason;
+  readonly origin: 'RECIPIENT' | 'CUSTOMER' | 'OPERATOR';
+}
+
+/** Answers the ids of those that were new: an address that is suppressed already stays as it is. */
+export async function insertSuppressions(scope: SystemWriteScope, rows: readonly NewSuppression[]): Promise<Set<string>> {
+  if (rows.length === 0) return new Set();
+  const inserted = await scope.tx
+    .insertInto('suppressions')
+    .columns(['accountId', 'streamId', 'addressHash', 'id', 'address', 'reason', 'origin', 'createdAt'])
+    .values(
+      rows.map(({ accountId, streamId, hash, id, address, reason, origin }) => ({
+        accountId,
+        streamId,
+        addressHash: hash,
+        id,
+        address,
+        reason,
+        origin,
+        createdAt: scope.now,
+      })),
+    )
+    .onConflict((conflict) => conflict.columns(['accountId', 'streamId', 'addressHash']).doNothing())
+    .returning('id')
+    .execute();
+  return new Set(inserted.map(({ id }) => id));
+}

@@ -1,0 +1,70 @@
+// What delivery must have written before and after it speaks to the world. Three batched writers, each one transaction
+// at a time: starts (before the dial), marks (before the final dot), settlements (after).
+import { insertAttempts, type NewAttempt } from '#/db/delivery-attempts.ts';
+import { type ClaimedRecipient, markContentSent, startAttempts } from '#/db/delivery-queue.ts';
+import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
+import type { Channel, Clock, Ids, Log } from '#/runtime/ports.ts';
+import { createBatcher } from './batcher.ts';
+import { recordSettlements, type Settlement } from './record.ts';
+
+/** Rows of one transaction: enough to make a commit cheap, few enough that it takes milliseconds. */
+const BATCH = 200;
+const RETRY_MS = { first: 50, most: 2_000 } as const;
+
+export interface Ledger {
+  /** Durable before it resolves: the attempt exists before anybody is dialled. */
+  start(attempts: readonly NewAttempt[]): Promise<void>;
+  /** Durable before it resolves. False: the lease is lost, and the final dot must not be written. */
+  markContentSent(claim: ClaimedRecipient, attemptId: string): Promise<boolean>;
+  /** Tries until the database takes it: an outcome that is known must not be forgotten. */
+  settle(settlement: Settlement): Promise<void>;
+  idle(): Promise<void>;
+}
+
+interface Deps {
+  readonly system: SystemScope;
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly channel: Channel;
+}
+
+export function createLedger(deps: Deps): Ledger {
+  const { system, owner, clock } = deps;
+
+  const marks = createBatcher<{ claim: ClaimedRecipient; attemptId: string }, boolean>(BATCH, async (items) => {
+    const held = await writeInSystemScope(system, clock.now(), (scope) =>
+      markContentSent(scope, owner, items.map(({ claim, attemptId }) => ({ ...claim, attemptId }))),
+    );
+    return items.map(({ attemptId }) => held.has(attemptId));
+  });
+
+  const settlements = createBatcher<Settlement, undefined>(BATCH, async (items) => {
+    for (let pause: number = RETRY_MS.first; ; pause = Math.min(pause * 2, RETRY_MS.most)) {
+      try {
+        await writeInSystemScope(system, clock.now(), (scope) => recordSettlements(scope, deps.ids, owner, items));
+        break;
+      } catch (error) {
+        deps.log.error({ err: error, outcomes: items.length }, 'outcomes could not be recorded; trying again');
+        await clock.sleep(pause);
+      }
+    }
+    deps.channel.nudge('events');
+    return items.map(() => undefined);
+  });
+
+  return {
+    start: (attempts) =>
+      writeInSystemScope(system, clock.now(), async (scope) => {
+        await insertAttempts(scope, attempts);
+        await startAttempts(scope, owner, attempts.map((attempt) => ({ ...attempt, attemptId: attempt.id })));
+      }),
+    markContentSent: (claim, attemptId) => marks.add({ claim, attemptId }),
+    settle: (settlement) => settlements.add(settlement),
+    async idle() {
+      await marks.idle();
+      await settlements.idle();
+    },
+  };
+}

@@ -1,0 +1,158 @@
+// Sends one prepared message to one recipient over the right pool, and says what came of it.
+import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
+import type { ComposedMessage } from '#/mail/compose.ts';
+import type { Clock, Dns, Log, Random, SmtpClient, SmtpConnectResult, SmtpReply } from '#/runtime/ports.ts';
+import type { AttemptFacts } from './decision.ts';
+import { type JobResult, Pool } from './pool.ts';
+import { type Destination, type Route, type RouteSettings, routeFor, targetsOf } from './route.ts';
+
+/** Connections of one process to one destination: what large receivers give a stranger, and what fills a relay. */
+const MAX_CONNECTIONS = { mx: 5, relay: 20 } as const;
+
+export interface OutboundSettings extends RouteSettings {
+  readonly heloName: string;
+}
+
+export interface Sending {
+  readonly claim: ClaimedRecipient;
+  readonly reversePath: string;
+  readonly composed: ComposedMessage;
+  /** False: this worker may not write the final dot. */
+  beforeFinalDot(): Promise<boolean>;
+}
+
+export interface SendingResult extends AttemptFacts {
+  readonly transport: 'relay' | 'mx';
+  readonly remoteHost: string | null;
+  readonly remoteAddress: string | null;
+  readonly tls: string | null;
+  readonly transcript: readonly string[];
+}
+
+interface Deps {
+  readonly settings: OutboundSettings;
+  readonly smtp: SmtpClient;
+  readonly dns: Dns;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface Outbound {
+  /** How many of this worker's jobs the domain's destination holds; 0 where it is not known yet. */
+  route(domain: string): Promise<Route>;
+  load(destination: Destination): number;
+  send(destination: Destination, sending: Sending): Promise<SendingResult>;
+  close(): void;
+}
+
+export function createOutbound(deps: Deps): Outbound {
+  const pools = new Map<string, Pool>();
+  const closing = new AbortController();
+
+  const poolOf = (destination: Destination): Pool => {
+    const known = pools.get(destination.key);
+    if (known !== undefined) return known;
+    const pool = new Pool({
+      transport: destination.transport,
+      maxConnections: MAX_CONNECTIONS[destination.transport],
+      dial: () => dial(deps, destination, closing.signal),
+      sleep: (ms, signal) => deps.clock.sleep(ms, signal),
+      signal: closing.signal,
+      onEmpty: () => pools.delete(destination.key),
+    });
+    pools.set(destination.key, pool);
+    return pool;
+  };
+
+  return {
+    route: (domain) => routeFor(domain, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() }),
+    load: (destination) => pools.get(destination.key)?.load ?? 0,
+    async send(destination, { claim, reversePath, composed, beforeFinalDot }) {
+      const utf8Envelope = !isAscii(claim.address) || !isAscii(reversePath);
+      const result = await poolOf(destination).submit({
+        reversePath,
+        recipients: [claim.address],
+        size: composed.size,
+        eightBit: composed.eightBit,
+        smtpUtf8: composed.smtpUtf8 || utf8Envelope,
+        content: [composed.source],
+        async beforeFinalDot() {
+          if (!(await beforeFinalDot())) throw new Error('the lease on this recipient was lost');
+        },
+      });
+      return toResult(destination, result);
+    },
+    close: () => closing.abort(),
+  };
+}
+
+function toResult(destination: Destination, { session, transaction, connect }: JobResult): SendingResult {
+  const { transport } = destination;
+  if (transaction !== null) {
+    const { reply, phase, inDoubt, failure, transcript } = transaction;
+    const [recipientReply] = transaction.recipientReplies;
+    // One recipient a transaction: a refusal of the recipient is the refusal that counts.
+    const refused = recipientReply != null && recipientReply.code >= 400;
+    return {
+      transport,
+      reply: refused ? recipientReply : reply,
+      phase: refused ? 'rcpt' : phase,
+      inDoubt,
+      failure,
+      transcript,
+      remoteHost: session?.target.host ?? null,
+      remoteAddress: session?.target.address ?? null,
+      tls: session?.tls ?? null,
+    };
+  }
+  return {
+    transport,
+    reply: connect?.reply ?? null,
+    phase: connect?.phase ?? 'connect',
+    inDoubt: false,
+    failure: connect?.failure ?? null,
+    transcript: connect?.transcript ?? [],
+    remoteHost: destination.hosts[0] ?? null,
+    remoteAddress: null,
+    tls: connect?.tls ?? null,
+  };
+}
+
+/** Hosts in order, each host's addresses in order, until one greets. The last failure speaks for all. */
+async function dial(deps: Deps, destination: Destination, signal: AbortSignal): Promise<SmtpConnectResult> {
+  let last: Extract<SmtpConnectResult, { ok: false }> = failed('no host could be tried');
+  for (const host of destination.hosts) {
+    const { targets, reason } = await targetsOf(host, destination, deps.settings, deps.dns);
+    if (reason !== null) last = failed(reason);
+    for (const target of targets) {
+      const options = {
+        heloName: deps.settings.heloName,
+        tls: destination.tls,
+        verifyCertificate: destination.verifyCertificate,
+        ...(destination.auth === null ? {} : { auth: destination.auth }),
+        signal,
+      };
+      let result = await deps.smtp.connect(target, options);
+      // Opportunistic (RFC 7435): where TLS is broken, plain text as if it had not been offered; never with a login.
+      if (!result.ok && result.phase === 'starttls' && destination.tls === 'opportunistic' && destination.auth === null) {
+        result = await deps.smtp.connect(target, { ...options, tls: 'none' });
+      }
+      if (result.ok || signal.aborted) return result;
+      last = result;
+    }
+  }
+  return last;
+}
+
+function failed(failure: string): Extract<SmtpConnectResult, { ok: false }> {
+  return { ok: false, phase: 'connect', reply: null, failure, tls: null, transcript: [] };
+}
+
+export function refusalReply(route: Extract<Route, { kind: 'refused' }>): SmtpReply {
+  return { code: route.code, enhancedCode: route.enhancedCode, text: route.text };
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is what is asked for
+const ASCII = /^[\x00-\x7f]*$/;
+const isAscii = (text: string) => ASCII.test(text);

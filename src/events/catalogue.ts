@@ -1,0 +1,73 @@
+// Every kind of event and what it carries besides the fields that all have. One line here, and the log, the live stream
+// and webhooks know it.
+import type { SuppressionReason } from '#/domain/errors.ts';
+
+export interface EventData {
+  /** Once for each recipient. */
+  ACCEPTED: null;
+  SUPPRESSED: { reason: SuppressionReason };
+  DELAYED: { smtpCode: number | null; response: string | null; nextAttemptAt: string };
+  DELIVERED: { remoteHost: string | null; response: string };
+  BOUNCED: { bounceId: string };
+  /** Content was sent and the answer never seen: it may or may not have arrived. */
+  IN_DOUBT: { remoteHost: string | null };
+  SPAM_COMPLAINT: { bounceId: string };
+  OPENED: { first: boolean; machine: boolean; userAgent: string | null };
+  CLICKED: { first: boolean; machine: boolean; userAgent: string | null; url: string; location: 'HTML' | 'TEXT' };
+  SUBSCRIPTION_CHANGED: {
+    suppressed: boolean;
+    reason: SuppressionReason | null;
+    origin: 'RECIPIENT' | 'CUSTOMER' | 'OPERATOR';
+  };
+  EXPIRED: null;
+  CANCELLED: null;
+}
+
+export type EventType = keyof EventData;
+
+export const eventTypes = [
+  'ACCEPTED',
+  'SUPPRESSED',
+  'DELAYED',
+  'DELIVERED',
+  'BOUNCED',
+  'IN_DOUBT',
+  'SPAM_COMPLAINT',
+  'OPENED',
+  'CLICKED',
+  'SUBSCRIPTION_CHANGED',
+  'EXPIRED',
+  'CANCELLED',
+] as const satisfies readonly EventType[];
+
+interface EventBase {
+  readonly id: string;
+  readonly accountId: string;
+  readonly serverId: string;
+  readonly streamId: string;
+  readonly messageId: string;
+  readonly recipient: string | null;
+  readonly tag: string | null;
+  readonly metadata: Readonly<Record<string, string>> | null;
+}
+
+/** What is given to `append`; the log adds time and position. */
+export type NewEvent = { [T in EventType]: EventBase & { readonly type: T; readonly data: EventData[T] } }[EventType];
+
+/** As read from the log. */
+export type LoggedEvent = NewEvent & {
+  readonly bucket: number;
+  readonly occurredAt: Date;
+  readonly position: LogPosition;
+};
+
+/** Order of the log: the transaction that wrote the event, then the event's id. */
+export interface LogPosition {
+  readonly xact: number;
+  readonly id: string;
+}
+
+export function comparePositions(a: LogPosition, b: LogPosition): number {
+  if (a.xact !== b.xact) return a.xact - b.xact;
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}

@@ -1,0 +1,217 @@
+// The HTTP server of a process: routes, addresses, what every answer carries, and its end.
+import { readFileSync } from 'node:fs';
+import {
+  createServer,
+  type IncomingMessage,
+  STATUS_CODES,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { GraphQLSchema } from 'graphql';
+import type { Registry } from 'prom-client';
+import type { Config } from '#/runtime/config.ts';
+import type { Clock, Log, Random } from '#/runtime/ports.ts';
+import { clientAddress } from './client-address.ts';
+import { refuseTokenInUrl } from './credentials.ts';
+import { createGraphqlEndpoint, type Exchange } from './graphql-endpoint.ts';
+import { setSecurityHeaders } from './headers.ts';
+import { answerHealth, plain } from './health.ts';
+import { createRateLimiter } from './limits/rate-limit.ts';
+import { listenOn } from './listen.ts';
+import { LiveTokens } from './live-tokens.ts';
+import { createHttpMetrics, noMetrics } from './metrics.ts';
+import { createMetricsServer } from './metrics-server.ts';
+import { Operations } from './operations.ts';
+import { answerStart } from './start-page.ts';
+import type { AuthenticatedCaller, RequestInfo } from './types.ts';
+import { isForeignWithCookie, WebSocketEndpoint } from './websocket.ts';
+
+export type { AuthenticatedCaller, RequestInfo } from './types.ts';
+
+export type HttpConfig = Pick<
+  Config,
+  | 'httpHost'
+  | 'httpPort'
+  | 'httpTls'
+  | 'publicUrl'
+  | 'trustedProxies'
+  | 'rateLimit'
+  | 'maxCost'
+  | 'workers'
+  | 'metricsPort'
+>;
+
+export interface HttpServerOptions {
+  readonly schema: GraphQLSchema;
+  readonly config: HttpConfig;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Null: no such live token. Never throws for bad input. */
+  authenticate(secret: string, ipAddress: string): Promise<AuthenticatedCaller | null>;
+  /** The context of one operation; a subscription keeps it, with Pothos' caches renewed for each event. */
+  createContext(caller: AuthenticatedCaller | null, request: RequestInfo): object;
+  /** Told the ids of tokens that died, in any process, so that what they opened ends. Returns the way to stop. */
+  onRevocation?(listener: (tokenIds: readonly string[]) => void): () => void;
+  ready(): Promise<boolean>;
+  readonly metrics?: Registry;
+  readonly timeouts?: Partial<typeof TIMEOUTS>;
+}
+
+export interface HttpServer {
+  listen(): Promise<{ readonly port: number; readonly metricsPort: number | null }>;
+  close(): Promise<void>;
+}
+
+/** Milliseconds. */
+const TIMEOUTS = {
+  /** Line and headers; a client that trickles them holds a connection no longer. */
+  headers: 10_000,
+  /** The whole request: 60 MB at 4 Mbit/s. */
+  request: 120_000,
+  /** Longer than load balancers keep idle connections (60 s), so that they close first. */
+  keepAlive: 65_000,
+  /** How often the first two are looked at. */
+  checkInterval: 2_000,
+  /** How long running requests may take when the process ends. */
+  drain: 10_000,
+} as const satisfies Record<string, number>;
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { schema, config, log, clock, random, ready } = options;
+  const timeouts: Record<keyof typeof TIMEOUTS, number> = { ...TIMEOUTS, ...options.timeouts };
+  const newRequestId = requestIds(random);
+  const tls = config.httpTls !== null;
+  let closing = false;
+
+  const metrics =
+    options.metrics === undefined
+      ? noMetrics
+      : createHttpMetrics(options.metrics, {
+          sockets: () => sockets.openSockets,
+          subscriptions: () => operations.runningSubscriptions,
+        });
+  const tokens = new LiveTokens(options, clock, log);
+  const rateLimiter = createRateLimiter(clock, config.rateLimit / config.workers);
+  const operations = new Operations({
+    schema,
+    maxCost: config.maxCost,
+    rateLimiter,
+    clock,
+    log,
+    metrics,
+    createContext: (caller, request) => options.createContext(caller, request),
+  });
+  const answerGraphql = createGraphqlEndpoint({ schema, operations, tokens, clock, log, metrics });
+  const sockets = new WebSocketEndpoint({ schema, operations, tokens, clock, random, log, metrics, newRequestId });
+  const isReady = async () => !closing && (await ready());
+
+  const server = createNodeServer(config, timeouts);
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    void answer(request, response).catch((error: unknown) => {
+      log.error({ error }, 'a request failed unexpectedly');
+      response.destroy();
+    });
+  });
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    // Until ws has taken the stream over, its errors are nobody's.
+    stream.on('error', () => stream.destroy());
+    const status = refuseUpgrade(request);
+    if (status !== null) return refuseStream(stream, status);
+    sockets.upgrade(request, stream, head, addressOf(request));
+  });
+
+  const metricsServer =
+    config.metricsPort === null
+      ? null
+      : createMetricsServer(config.httpHost, config.metricsPort, isReady, options.metrics);
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = request.url ?? '/';
+    const end = url.indexOf('?');
+    const path = end === -1 ? url : url.slice(0, end);
+    const requestId = newRequestId();
+    setSecurityHeaders(response, tls, requestId);
+    if (closing) response.setHeader('Connection', 'close');
+    if (path === '/graphql') {
+      response.once('finish', () => metrics.answered('/graphql', response.statusCode));
+      const exchange: Exchange = { request, response, url, requestId, ipAddress: addressOf(request) };
+      return answerGraphql(exchange);
+    }
+    response.once('finish', () => metrics.answered('other', response.statusCode));
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('Connection', 'close');
+      return plain(response, path === '/' ? 405 : 404, path === '/' ? 'method not allowed' : 'not found');
+    }
+    if (await answerHealth(path, response, isReady)) return;
+    if (path === '/') return answerStart(response);
+    plain(response, 404, 'not found');
+  }
+
+  function addressOf(request: IncomingMessage): string {
+    return clientAddress(request.socket.remoteAddress, request.headers['x-forwarded-for'], config.trustedProxies);
+  }
+
+  function refuseUpgrade(request: IncomingMessage): number | null {
+    const url = request.url ?? '';
+    if (closing) return 503;
+    if (!/^\/graphql(\?|$)/.test(url)) return 404;
+    if (isForeignWithCookie(request, config.publicUrl)) return 403;
+    try {
+      refuseTokenInUrl(url);
+      return null;
+    } catch {
+      return 400;
+    }
+  }
+
+  return {
+    async listen() {
+      const port = await listenOn(server, config.httpPort, config.httpHost);
+      const metricsPort = (await metricsServer?.listen()) ?? null;
+      log.info({ host: config.httpHost, port, metricsPort, tls }, 'HTTP listens');
+      return { port, metricsPort };
+    },
+    async close() {
+      closing = true;
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      server.closeIdleConnections();
+      operations.endAllStreams();
+      tokens.close();
+      await sockets.close();
+      const stop = new AbortController();
+      await Promise.race([closed, clock.sleep(timeouts.drain, stop.signal)]);
+      stop.abort();
+      server.closeAllConnections();
+      await closed;
+      await metricsServer?.close();
+    },
+  };
+}
+
+function createNodeServer({ httpTls }: HttpConfig, timeouts: Record<keyof typeof TIMEOUTS, number>): Server {
+  const nodeOptions: ServerOptions = {
+    headersTimeout: timeouts.headers,
+    requestTimeout: timeouts.request,
+    keepAliveTimeout: timeouts.keepAlive,
+    connectionsCheckingInterval: timeouts.checkInterval,
+  };
+  if (httpTls === null) return createServer(nodeOptions);
+  return createTlsServer({ ...nodeOptions, cert: readFileSync(httpTls.cert), key: readFileSync(httpTls.key) });
+}
+
+function refuseStream(stream: Duplex, status: number): void {
+  stream.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+/** Unique over processes and restarts; an id that a caller sends along is not taken over. */
+function requestIds(random: Random): () => string {
+  const process = random.bytes(6).toString('hex');
+  let count = 0;
+  return () => `${process}-${(++count).toString(36)}`;
+}

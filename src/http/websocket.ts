@@ -1,0 +1,263 @@
+// /graphql over WebSocket: the graphql-transport-ws protocol of graphql-ws on sockets of our own, so that payload, message
+// rate, operations and sockets have bounds. Tokens are checked in connection_init and watched for as long as the socket is
+// open.
+//
+// Opened → (connection_init within 5 s, else 4408) → acknowledged (4403 when refused) → … → closed by the client, by us
+// (4401 token dead, 4429 too much, 1001 going away), or terminated when it has not answered a ping by the next one.
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ExecutionArgs, GraphQLSchema } from 'graphql';
+import { handleProtocols, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import type { Clock, Log, Random } from '#/runtime/ports.ts';
+import { tokenInHeaders, tokenInParams } from './credentials.ts';
+import { RequestFault } from './errors.ts';
+import type { LiveTokens } from './live-tokens.ts';
+import type { HttpMetrics } from './metrics.ts';
+import type { Admitted, Call, Operations } from './operations.ts';
+import { readParams } from './params.ts';
+import type { AuthenticatedCaller } from './types.ts';
+
+export const SOCKET_LIMITS = {
+  /** Large mutations go by HTTP; a subscription's document and variables are small. */
+  payloadBytes: 64 * 1_024,
+  initTimeoutMs: 5_000,
+  operations: 50,
+  perToken: 200,
+  messagesPerSecond: 100,
+  messageBurst: 200,
+  pingMs: 20_000,
+  /** Over which the sockets are told to go when the process ends: so many reconnect elsewhere at once. */
+  closeJitterMs: 1_000,
+} as const;
+
+/** Beside the protocol's own: the token is dead and a client must not come back with it; too much of something. */
+const TOKEN_DEAD = 4401;
+const TOO_MUCH = 4429;
+const INTERNAL = 4500;
+const GOING_AWAY = 1001;
+
+export interface WebSocketOptions {
+  readonly schema: GraphQLSchema;
+  readonly operations: Operations;
+  readonly tokens: LiveTokens;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: HttpMetrics;
+  newRequestId(): string;
+}
+
+interface Extra {
+  readonly connection: Connection;
+}
+
+interface Connection {
+  readonly socket: WebSocket;
+  readonly request: IncomingMessage;
+  readonly ipAddress: string;
+  caller: AuthenticatedCaller | null;
+  release: () => void;
+  alive: boolean;
+}
+
+export class WebSocketEndpoint {
+  readonly #options: WebSocketOptions;
+  readonly #sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: SOCKET_LIMITS.payloadBytes,
+    handleProtocols,
+  });
+  readonly #connections = new Set<Connection>();
+  readonly #protocol: Server<Extra>;
+  /** What onSubscribe admitted, for the execution of the same message. */
+  readonly #admitted = new WeakMap<ExecutionArgs, Admitted>();
+  readonly #closing = new AbortController();
+
+  constructor(options: WebSocketOptions) {
+    this.#options = options;
+    this.#protocol = this.#createProtocol();
+    void this.#pingLoop();
+  }
+
+  get openSockets(): number {
+    return this.#connections.size;
+  }
+
+  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, ipAddress: string): void {
+    this.#sockets.handleUpgrade(request, stream, head, (socket) => this.#open(socket, request, ipAddress));
+  }
+
+  /** Resolves when all have been told and closed, or terminated. */
+  async close(): Promise<void> {
+    const { clock, random } = this.#options;
+    this.#closing.abort();
+    await Promise.all(
+      [...this.#connections].map(async ({ socket }) => {
+        await clock.sleep(random.uniform() * SOCKET_LIMITS.closeJitterMs);
+        const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+        socket.close(GOING_AWAY, 'Going away');
+        await Promise.race([closed, clock.sleep(SOCKET_LIMITS.closeJitterMs)]);
+        socket.terminate();
+      }),
+    );
+    this.#sockets.close();
+  }
+
+  #open(socket: WebSocket, request: IncomingMessage, ipAddress: string): void {
+    const connection: Connection = { socket, request, ipAddress, caller: null, release: () => undefined, alive: true };
+    this.#connections.add(connection);
+    const admitMessage = this.#messageLimit();
+    const { log } = this.#options;
+    // Without a listener a protocol error of the peer would end the process; 'close' follows.
+    socket.on('error', (error) => log.debug({ error }, 'a WebSocket failed'));
+    socket.on('pong', () => {
+      connection.alive = true;
+    });
+    const closed = this.#protocol.opened(
+      {
+        protocol: socket.protocol,
+        // Resolves when the bytes have left: graphql-ws asks for the next event only then, and a slow reader's events
+        // wait in the source, which has bounds, instead of here.
+        send: (data) =>
+          new Promise((resolve, reject) => {
+            if (socket.readyState !== socket.OPEN) return resolve();
+            socket.send(data, (error) => (error ? reject(error) : resolve()));
+          }),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (receive) => {
+          socket.on('message', (data: RawData) => {
+            if (!admitMessage()) return socket.close(TOO_MUCH, 'Too many messages');
+            receive(String(data)).catch((error: unknown) => {
+              if (socket.readyState !== socket.OPEN) return;
+              log.error({ error }, 'a WebSocket message failed unexpectedly');
+              socket.close(INTERNAL, 'Internal server error');
+            });
+          });
+        },
+      },
+      { connection },
+    );
+    socket.once('close', (code, reason) => {
+      this.#connections.delete(connection);
+      connection.release();
+      closed(code, String(reason)).catch((error: unknown) => log.error({ error }, 'closing a WebSocket failed'));
+    });
+  }
+
+  #createProtocol(): Server<Extra> {
+    return makeServer<{ [key: string]: unknown }, Extra>({
+      connectionInitWaitTimeout: SOCKET_LIMITS.initTimeoutMs,
+      onConnect: ({ connectionParams, extra }) => this.#connect(extra.connection, connectionParams),
+      onSubscribe: ({ subscriptions, extra }, _id, payload) => {
+        if (Object.keys(subscriptions).length > SOCKET_LIMITS.operations) {
+          extra.connection.socket.close(TOO_MUCH, 'Too many operations');
+        }
+        return this.#admit(extra.connection, payload);
+      },
+      execute: async (args) => {
+        const admitted = this.#admittedOf(args);
+        try {
+          return await this.#options.operations.execute(admitted, null);
+        } catch (error) {
+          return { errors: this.#errorsOf(error, admitted.call, admitted.operation.name) };
+        }
+      },
+      subscribe: async (args) => {
+        const admitted = this.#admittedOf(args);
+        try {
+          return await this.#options.operations.subscribe(admitted, () => undefined);
+        } catch (error) {
+          return { errors: this.#errorsOf(error, admitted.call, admitted.operation.name) };
+        }
+      },
+    });
+  }
+
+  async #connect(connection: Connection, params: Record<string, unknown> | undefined): Promise<boolean> {
+    const { tokens } = this.#options;
+    const { socket, request } = connection;
+    let secret: string | null;
+    try {
+      secret = tokenInParams(params) ?? tokenInHeaders(request.headers);
+    } catch {
+      return false;
+    }
+    const caller = secret === null ? null : await tokens.authenticate(secret, connection.ipAddress);
+    if (caller === null || socket.readyState !== socket.OPEN) return false;
+    if (tokens.connectionsOf(caller) >= SOCKET_LIMITS.perToken) {
+      socket.close(TOO_MUCH, 'Too many connections of this token');
+      return false;
+    }
+    connection.caller = caller;
+    connection.release = tokens.watch(caller, () => socket.close(TOKEN_DEAD, 'The token is not valid any more'));
+    return true;
+  }
+
+  #admit(connection: Connection, payload: SubscribePayload) {
+    const call: Call = {
+      caller: connection.caller,
+      requestId: this.#options.newRequestId(),
+      ipAddress: connection.ipAddress,
+      userAgent: connection.request.headers['user-agent'] ?? null,
+      transport: 'websocket',
+    };
+    try {
+      const admitted = this.#options.operations.admit(readParams(payload), call, 'POST');
+      const { document, name } = admitted.operation;
+      const args = { schema: this.#options.schema, document, operationName: name };
+      this.#admitted.set(args, admitted);
+      return args;
+    } catch (error) {
+      return this.#errorsOf(error, call, null);
+    }
+  }
+
+  #admittedOf(args: ExecutionArgs): Admitted {
+    const admitted = this.#admitted.get(args);
+    if (admitted === undefined) throw new Error('an operation was not admitted');
+    return admitted;
+  }
+
+  #errorsOf(error: unknown, call: Call, operationName: string | null) {
+    const errors = this.#options.operations.errorsOf(error, call, operationName);
+    if (error instanceof RequestFault) this.#options.metrics.refused(String(errors[0]?.extensions['code']));
+    return errors;
+  }
+
+  #messageLimit(): () => boolean {
+    const { clock } = this.#options;
+    let left: number = SOCKET_LIMITS.messageBurst;
+    let at = clock.monotonic();
+    return () => {
+      const now = clock.monotonic();
+      left = Math.min(SOCKET_LIMITS.messageBurst, left + ((now - at) / 1_000) * SOCKET_LIMITS.messagesPerSecond);
+      at = now;
+      left -= 1;
+      return left >= 0;
+    };
+  }
+
+  async #pingLoop(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(SOCKET_LIMITS.pingMs, signal);
+      for (const connection of this.#connections) {
+        if (!connection.alive) {
+          connection.socket.terminate();
+          continue;
+        }
+        connection.alive = false;
+        connection.socket.ping();
+      }
+    }
+  }
+}
+
+/** A cookie that the browser adds by itself must not open sockets for pages of other origins (ASVS 4.4.2). */
+export function isForeignWithCookie(request: IncomingMessage, publicUrl: string): boolean {
+  const { cookie, origin } = request.headers;
+  if (cookie === undefined || origin === undefined) return false;
+  return URL.parse(origin)?.host !== new URL(publicUrl).host;
+}

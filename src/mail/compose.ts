@@ -1,0 +1,192 @@
+// Composes the message once, as every recipient gets it; what differs per recipient is put in front of it later.
+//
+// nodemailer's MailComposer builds the tree of parts, their headers and their encodings. Only the way out is our own:
+// its stream machinery costs more than the composing, so the tree is written synchronously, with the same bytes
+// (test/unit/compose.test.ts compares). Header fields of the sender are written by header-field.ts, because nodemailer
+// changes their case, encodes every value with a double quote and passes encoded-words of the sender through.
+//
+// The output is 7-bit: bodies are 7bit, quoted-printable or base64, so that 8BITMIME is never needed and no relay has to
+// convert a signed message. The one exception is an address whose local part is not ASCII: nothing but raw UTF-8 in
+// the header can carry it (RFC 6532), and then the receiving server must have SMTPUTF8 anyway.
+
+import { hash } from 'node:crypto';
+import { encode as encodeQuotedPrintable, wrap as wrapQuotedPrintable } from 'nodemailer/lib/qp';
+import MailComposer from 'nodemailer/lib/mail-composer';
+import type MimeNode from 'nodemailer/lib/mime-node';
+import type { StoredAttachment, StoredContent } from './content.ts';
+import { addressField, headerField } from './header-field.ts';
+
+/** What makes this message itself; made once, when it is accepted. */
+export interface MessageIdentity {
+  /** With its angle brackets. */
+  readonly messageId: string;
+  readonly date: Date;
+  /** Any text; the boundaries come from it, so the same input gives the same bytes. */
+  readonly seed: string;
+}
+
+export interface ComposedMessage {
+  /** Header and body, lines ended by CRLF only. */
+  readonly source: Buffer;
+  readonly size: number;
+  /** Offset of the first octet of the body: with it the body can be hashed once for all signatures. */
+  readonly bodyStart: number;
+  /** Needs 8BITMIME: never, unless smtpUtf8. */
+  readonly eightBit: boolean;
+  /** Needs SMTPUTF8, because an address in the header is not ASCII. The envelope may need it besides. */
+  readonly smtpUtf8: boolean;
+}
+
+/** RFC 5322 §2.1.1 recommends 78 and nodemailer keeps to 76. */
+const LINE = 76;
+/** Cannot occur in quoted-printable or base64 (RFC 2045 §6.7), so no encoded content can hold a boundary. */
+const BOUNDARY_PREFIX = '=_';
+/** RFC 5322 §2.1.1, for content that cannot be encoded. */
+const MAX_LINE = 998;
+
+export function composeMessage(content: StoredContent, identity: MessageIdentity): ComposedMessage {
+  const tree = messageTree(content, identity);
+  const chunks: Buffer[] = [];
+  const header = `${senderHeader(content)}${tree.buildHeaders()}\r\n\r\n`;
+  const headerBytes = Buffer.from(header);
+  chunks.push(headerBytes);
+  writeBody(tree, chunks);
+  const last = chunks.findLast((chunk) => chunk.length > 0);
+  // A message ends its last line (RFC 5321 §4.1.1.4); a body that ends with none gets the line end nodemailer gives it.
+  if (last?.at(-1) !== 0x0a) chunks.push(CRLF);
+  const source = Buffer.concat(chunks);
+  const smtpUtf8 = headerBytes.length !== header.length;
+  return { source, size: source.length, bodyStart: headerBytes.length, eightBit: smtpUtf8, smtpUtf8 };
+}
+
+const CRLF = Buffer.from('\r\n');
+
+/**
+ * The seam for what differs per recipient: the given fields stand before the composed message, whose bytes are shared
+ * and not copied. Bcc and Return-Path never go here: the first is for nobody, the second for the receiving server.
+ */
+export function withRecipientHeaders(
+  composed: ComposedMessage,
+  headers: readonly { readonly name: string; readonly value: string }[],
+): readonly Uint8Array[] {
+  if (headers.length === 0) return [composed.source];
+  return [Buffer.from(headers.map(({ name, value }) => headerField(name, value)).join('')), composed.source];
+}
+
+/** The fields that say who and what, as the sender gave them. There is no Bcc to leave out: stored content has none. */
+export function senderHeader(content: StoredContent): string {
+  let header = addressField('From', [content.from]);
+  header += addressField('To', content.to);
+  header += addressField('Cc', content.cc);
+  header += addressField('Reply-To', content.replyTo);
+  if (content.subject !== '') header += headerField('Subject', content.subject);
+  for (const { name, value } of content.headers) header += headerField(name, value);
+  return header;
+}
+
+/** The parts with their headers; exported so that a test can compare our way out with nodemailer's. */
+export function messageTree(content: StoredContent, identity: MessageIdentity): MimeNode {
+  const inline = content.html !== null && content.html !== '';
+  const boundary = hash('sha256', identity.seed, 'hex').slice(0, 24);
+  return new MailComposer({
+    text: content.text ? bodyPart(content.text) : undefined,
+    html: content.html ? bodyPart(content.html) : undefined,
+    attachments: content.attachments.map((attachment) => attachmentPart(attachment, inline, boundary)),
+    messageId: identity.messageId,
+    date: identity.date,
+    boundaryPrefix: BOUNDARY_PREFIX,
+    baseBoundary: boundary,
+    newline: 'win',
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  }).compile();
+}
+
+/** Canonical line ends first: within base64 nobody could mend them later (RFC 2046 §4.1.1). */
+function bodyPart(body: string) {
+  const text = body.replace(/\r\n|\r|\n/g, '\r\n');
+  const bytes = Buffer.from(text);
+  const encoding = bodyEncoding(bytes, text.includes(BOUNDARY_PREFIX));
+  return encoding === '7bit' ? { content: text } : { content: bytes, contentTransferEncoding: encoding };
+}
+
+function bodyEncoding(bytes: Buffer, mayHoldBoundary: boolean): '7bit' | 'quoted-printable' | 'base64' {
+  let escapes = 0;
+  let equals = 0;
+  let line = 0;
+  let longest = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] ?? 0;
+    if (byte === 0x0a) line = -1;
+    else if (byte === 0x3d) equals++;
+    else if (byte > 0x7e || (byte < 0x20 && byte !== 0x0d && byte !== 0x09)) escapes++;
+    line++;
+    if (line > longest) longest = line;
+  }
+  // `longest` counts the CR.
+  if (escapes === 0 && longest <= LINE + 1 && !mayHoldBoundary) return '7bit';
+  // Base64 takes 4/3, quoted-printable 1 + 2 × the share of escapes: even at one in six.
+  return (escapes + equals) * 6 <= bytes.length ? 'quoted-printable' : 'base64';
+}
+
+function attachmentPart(attachment: StoredAttachment, inline: boolean, boundary: string) {
+  const { name, contentType, contentId, content } = attachment;
+  // A message/rfc822 part may not be encoded (RFC 2045 §6.4), so one that does not fit 7 bits goes as plain bytes.
+  const message = /^message\//i.test(contentType);
+  const type =
+    message && (!fitsSevenBit(content) || content.includes(boundary)) ? 'application/octet-stream' : contentType;
+  const related = inline && contentId !== null;
+  return {
+    filename: name,
+    contentType: type,
+    content: message && type === contentType ? Buffer.from(canonicalLines(content)) : content,
+    contentDisposition: related ? 'inline' : 'attachment',
+    ...(contentId === null ? {} : { cid: contentId }),
+  };
+}
+
+function canonicalLines(content: Buffer): string {
+  return content.toString('latin1').replace(/\r\n|\r|\n/g, '\r\n');
+}
+
+function fitsSevenBit(content: Buffer): boolean {
+  let line = 0;
+  for (const byte of content) {
+    if (byte === 0 || byte > 0x7f) return false;
+    line = byte === 0x0a || byte === 0x0d ? 0 : line + 1;
+    if (line > MAX_LINE) return false;
+  }
+  return true;
+}
+
+function writeBody(node: MimeNode, chunks: Buffer[]): void {
+  if (typeof node.boundary === 'string') {
+    node.childNodes.forEach((child, index) => {
+      chunks.push(Buffer.from(`${index > 0 ? '\r\n' : ''}--${node.boundary}\r\n${child.buildHeaders()}\r\n\r\n`));
+      writeBody(child, chunks);
+    });
+    chunks.push(Buffer.from(`\r\n--${node.boundary}--\r\n`));
+    return;
+  }
+  const { content } = node;
+  if (typeof content !== 'string' && !Buffer.isBuffer(content)) throw new Error('a part is neither text nor bytes');
+  const encoding = node.getTransferEncoding();
+  if (encoding === 'base64') chunks.push(wrappedBase64(content));
+  else if (encoding === 'quoted-printable')
+    chunks.push(Buffer.from(wrapQuotedPrintable(encodeQuotedPrintable(content), LINE), 'latin1'));
+  else chunks.push(typeof content === 'string' ? Buffer.from(content) : content);
+}
+
+/** Lines of 76 characters (RFC 2045 §6.8), the last without its CRLF, which belongs to the boundary that follows. */
+function wrappedBase64(content: string | Buffer): Buffer {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  const encoded = Buffer.from(bytes.toString('base64'), 'latin1');
+  const breaks = Math.max(0, Math.ceil(encoded.length / LINE) - 1);
+  const wrapped = Buffer.allocUnsafe(encoded.length + 2 * breaks);
+  let to = 0;
+  for (let from = 0; from < encoded.length; from += LINE) {
+    if (from > 0) to += CRLF.copy(wrapped, to);
+    to += encoded.copy(wrapped, to, from, from + LINE);
+  }
+  return wrapped;
+}

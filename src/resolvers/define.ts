@@ -1,0 +1,206 @@
+// The only machinery of use-cases: `query`, `stream`, `command` and `groupCommand`. A use-case declares its permission and the
+// errors it may fail with; the wrapper checks the one before anything else runs and asserts the other, opens the
+// transaction, writes the audit row in it, and repeats what the database asks to repeat.
+import { appendAudit, type AuditRecord } from '#/db/audit.ts';
+import { type ReadScope, reachOf, readScope, type WriteScope, writeInScope } from '#/db/scope.ts';
+import { ExpectedError, Forbidden } from '#/domain/errors.ts';
+import { type Actor, type Permission, refusalOf } from '#/domain/permissions.ts';
+import type { Ids, Random, Topic } from '#/runtime/ports.ts';
+import type { Deps } from './deps.ts';
+import { commitInGroups } from './group-commit.ts';
+
+/** Who asks, and with which request. */
+export interface Caller {
+  readonly actor: Actor;
+  readonly requestId: string;
+  readonly ipAddress: string | null;
+}
+
+/** A class of expected errors; its literal code keeps other Errors out of a declaration. */
+export type ErrorClass = abstract new (...args: never[]) => ExpectedError;
+type Fail<E extends readonly ErrorClass[]> = (error: InstanceType<E[number]>) => never;
+
+/** What may be used inside a transaction: nothing here reaches the network. */
+export interface Inside {
+  readonly ids: Ids;
+  readonly random: Random;
+}
+
+export interface UseCase<I, O> {
+  (deps: Deps, caller: Caller, input: I): Promise<O>;
+  readonly permission: Permission;
+  readonly errors: readonly ErrorClass[];
+}
+
+interface Declaration<E extends readonly ErrorClass[]> {
+  readonly permission: Permission;
+  /** All that it may fail with; the GraphQL union is made from this list. */
+  readonly errors: E;
+}
+
+export function authorize(caller: Caller, permission: Permission): void {
+  const refusal = refusalOf(caller.actor, permission);
+  if (refusal !== null) throw new Forbidden(refusal);
+}
+
+export function query<I, O, const E extends readonly ErrorClass[]>(
+  declaration: Declaration<E> & {
+    run(context: { scope: ReadScope; deps: Deps; fail: Fail<E> }, input: I): Promise<O>;
+  },
+): UseCase<I, O> {
+  const { permission, errors } = declaration;
+  const run = async (deps: Deps, caller: Caller, input: I): Promise<O> => {
+    authorize(caller, permission);
+    const scope = readScope(deps.db, reachOf(caller.actor));
+    return asserting(errors, () => declaration.run({ scope, deps, fail }, input));
+  };
+  return Object.assign(run, { permission, errors });
+}
+
+/**
+ * What a caller follows. The permission is checked before it opens; whoever hands the items on checks it again for each,
+ * for a stream outlives the decision that let it begin.
+ */
+export function stream<I, T, const E extends readonly ErrorClass[]>(
+  declaration: Declaration<E> & {
+    open(context: { scope: ReadScope; deps: Deps; fail: Fail<E> }, input: I): Promise<AsyncIterableIterator<T>>;
+  },
+): UseCase<I, AsyncIterableIterator<T>> {
+  const { permission, errors } = declaration;
+  const run = async (deps: Deps, caller: Caller, input: I): Promise<AsyncIterableIterator<T>> => {
+    authorize(caller, permission);
+    const scope = readScope(deps.db, reachOf(caller.actor));
+    return asserting(errors, () => declaration.open({ scope, deps, fail }, input));
+  };
+  return Object.assign(run, { permission, errors });
+}
+
+export function command<I, O, const E extends readonly ErrorClass[], P = undefined>(
+  declaration: Declaration<E> & {
+    /** What stands in the audit log of the account; without secrets. */
+    audit(input: I, output: O): Omit<AuditRecord, 'actor'>;
+    /** Whom to tell after the commit. */
+    readonly announces?: readonly Topic[];
+    /** Before the transaction: hashing, DNS, whatever takes time. */
+    prepare?(context: { scope: ReadScope; deps: Deps; fail: Fail<E> }, input: I): Promise<P>;
+    /** May run again from the start when the database asks for it. */
+    run(context: { scope: WriteScope; inside: Inside; prepared: P; fail: Fail<E> }, input: I): Promise<O>;
+  },
+): UseCase<I, O> {
+  const { permission, errors } = declaration;
+  const run = async (deps: Deps, caller: Caller, input: I): Promise<O> => {
+    authorize(caller, permission);
+    const reach = reachOf(caller.actor);
+    const output = await asserting(errors, async () => {
+      const scope = readScope(deps.db, reach);
+      // Without `prepare`, P is its default: undefined.
+      const prepared = (await declaration.prepare?.({ scope, deps, fail }, input)) as P;
+      return repeating(() =>
+        writeInScope(deps.db, reach, deps.clock.now(), async (scope) => {
+          const inside = { ids: deps.ids, random: deps.random };
+          const output = await declaration.run({ scope, inside, prepared, fail }, input);
+          await appendAudit(scope, deps.ids.next(), caller, declaration.audit(input, output));
+          return output;
+        }),
+      );
+    });
+    for (const topic of declaration.announces ?? []) deps.channel.nudge(topic);
+    return output;
+  };
+  return Object.assign(run, { permission, errors });
+}
+
+export interface GroupUseCase<I, O> extends UseCase<I, O> {
+  /** Each succeeds or fails by itself; answers stand in the order of the inputs. */
+  many(deps: Deps, caller: Caller, inputs: readonly I[]): Promise<readonly (O | ExpectedError)[]>;
+}
+
+/**
+ * A command that is called very often: calls of one account that arrive while a transaction of theirs is under way are
+ * committed together in the next one. Not audited: the rows it makes are their own record, with the token that made them.
+ */
+export function groupCommand<I, O, P extends { readonly weight: number }, const E extends readonly ErrorClass[]>(
+  declaration: Declaration<E> & {
+    readonly announces: readonly Topic[];
+    /** Outside the transaction, for each input. `weight`: bytes that it brings into the transaction. */
+    prepare(context: { scope: ReadScope; deps: Deps; caller: Caller; fail: Fail<E> }, input: I): Promise<P>;
+    run(context: { scope: WriteScope; inside: Inside }, prepared: readonly P[]): Promise<readonly (O | ExpectedError)[]>;
+  },
+): GroupUseCase<I, O> {
+  const { permission, errors } = declaration;
+  const groups = commitInGroups<P, O | ExpectedError>();
+
+  const prepareAll = (deps: Deps, caller: Caller, inputs: readonly I[]) => {
+    const scope = readScope(deps.db, reachOf(caller.actor));
+    return Promise.all(
+      inputs.map((input) =>
+        asserting(errors, () => declaration.prepare({ scope, deps, caller, fail }, input)).catch((error: unknown) => {
+          if (error instanceof ExpectedError) return error;
+          throw error;
+        }),
+      ),
+    );
+  };
+
+  const many = async (deps: Deps, caller: Caller, inputs: readonly I[]): Promise<readonly (O | ExpectedError)[]> => {
+    authorize(caller, permission);
+    const prepared = await prepareAll(deps, caller, inputs);
+    const accepted = prepared.filter((item): item is Awaited<P> => !(item instanceof ExpectedError));
+    const reach = reachOf(caller.actor);
+    const outputs = await groups.submit(deps, reach.accountId, accepted, async (all) => {
+      const result = await repeating(() =>
+        writeInScope(deps.db, { ...reach, serverId: null, streamId: null }, deps.clock.now(), (scope) =>
+          declaration.run({ scope, inside: { ids: deps.ids, random: deps.random } }, all),
+        ),
+      );
+      for (const topic of declaration.announces) deps.channel.nudge(topic);
+      return result;
+    });
+    let next = 0;
+    return prepared.map((item) => {
+      if (item instanceof ExpectedError) return item;
+      const output = outputs[next++];
+      if (output === undefined) throw new Error('a group answered fewer items than it was given');
+      return output;
+    });
+  };
+
+  const one = async (deps: Deps, caller: Caller, input: I): Promise<O> => {
+    const [output] = await many(deps, caller, [input]);
+    if (output === undefined) throw new Error('a group answered nothing');
+    if (output instanceof ExpectedError) throw output;
+    return output;
+  };
+  return Object.assign(one, { permission, errors, many });
+}
+
+function fail(error: ExpectedError): never {
+  throw error;
+}
+
+/** An expected error that was not declared is a defect: it must not reach a union that does not know it. */
+async function asserting<T>(errors: readonly ErrorClass[], run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof ExpectedError && !errors.some((known) => error instanceof known)) {
+      throw new Error(`undeclared expected error ${error.code}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** Serialisation failure, deadlock: PostgreSQL's way of saying "again". */
+const REPEATABLE = new Set(['40001', '40P01']);
+const MAX_TRIES = 4;
+
+async function repeating<T>(run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (attempt === MAX_TRIES || typeof code !== 'string' || !REPEATABLE.has(code)) throw error;
+    }
+  }
+}

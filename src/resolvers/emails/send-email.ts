@@ -1,0 +1,25 @@
+// Accepts email for delivery. One call is one email; many calls, and batches, share transactions (group commit).
+import { AllRecipientsSuppressed, IdempotencyConflict, InvalidInput, NotFound, SenderNotVerified } from '#/domain/errors.ts';
+import type { MessageRow } from '#/db/messages.ts';
+import { groupCommand } from '../define.ts';
+import { acceptEmails } from './accept-emails.ts';
+import { prepareEmail, type PreparedEmail, type SendEmailRequest } from './prepare-email.ts';
+
+export const sendEmail = groupCommand<
+  SendEmailRequest,
+  MessageRow,
+  PreparedEmail,
+  [
+    typeof InvalidInput,
+    typeof SenderNotVerified,
+    typeof AllRecipientsSuppressed,
+    typeof IdempotencyConflict,
+    typeof NotFound,
+  ]
+>({
+  permission: 'email.send',
+  errors: [InvalidInput, SenderNotVerified, AllRecipientsSuppressed, IdempotencyConflict, NotFound],
+  announces: ['queue', 'events'],
+  prepare: ({ deps, caller }, request) => prepareEmail(deps, caller.actor, request),
+  run: ({ scope, inside }, group) => acceptEmails(scope, inside, group),
+});

@@ -1,0 +1,31 @@
+// A batch: each email succeeds or fails by itself, but one request brings only so many, and only so much.
+import type { MessageRow } from '#/db/messages.ts';
+import { MAX_BATCH_BYTES, MAX_BATCH_MESSAGES } from '#/domain/email/limits.ts';
+import { BadUserInput, type ExpectedError } from '#/domain/errors.ts';
+import { authorize, type Caller } from '../define.ts';
+import type { Deps } from '../deps.ts';
+import type { SendEmailRequest } from './prepare-email.ts';
+import { sendEmail } from './send-email.ts';
+
+export async function sendEmails(
+  deps: Deps,
+  caller: Caller,
+  requests: readonly SendEmailRequest[],
+): Promise<readonly (MessageRow | ExpectedError)[]> {
+  authorize(caller, sendEmail.permission);
+  if (requests.length > MAX_BATCH_MESSAGES)
+    throw new BadUserInput(`The batch has ${requests.length} emails; at most ${MAX_BATCH_MESSAGES} are allowed.`);
+  if (bytesOf(requests) > MAX_BATCH_BYTES)
+    throw new BadUserInput(`The emails of the batch have more than ${MAX_BATCH_BYTES} octets together.`);
+  return sendEmail.many(deps, caller, requests);
+}
+
+/** Of what weighs. Attachments as they are given, in base64, which is their size on the wire. */
+function bytesOf(requests: readonly SendEmailRequest[]): number {
+  let bytes = 0;
+  for (const { html, text, attachments } of requests) {
+    bytes += Buffer.byteLength(html ?? '') + Buffer.byteLength(text ?? '');
+    for (const { content } of attachments ?? []) bytes += content.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,389 @@
+// Every setting, once: name, default, meaning, reading. docs/configuration.md is made from `settings`.
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { availableParallelism, hostname } from 'node:os';
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+import { type LogLevel, logLevels } from './log.ts';
+
+export const roles = ['api', 'submission', 'inbound', 'delivery', 'webhooks', 'maintenance'] as const;
+export type Role = (typeof roles)[number];
+
+/** An address range: base and length of the prefix. */
+export type AddressRange = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+export interface Relay {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: 'implicit' | 'opportunistic';
+  readonly auth: { readonly user: string; readonly password: string } | null;
+}
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface Config {
+  readonly dataDir: string;
+  /** Null: the embedded server. */
+  readonly databaseUrl: string | null;
+  /** First one encrypts, all decrypt; null: the one in the data folder. */
+  readonly secretKeys: readonly string[] | null;
+  /** Without a slash at its end. */
+  readonly publicUrl: string;
+  readonly httpHost: string;
+  readonly httpPort: number;
+  readonly httpTls: TlsFiles | null;
+  readonly smtpTls: TlsFiles | null;
+  /** 0: off; the two below as well. */
+  readonly submissionPort: number;
+  readonly submissionsPort: number;
+  readonly inboundPort: number;
+  readonly roles: ReadonlySet<Role>;
+  readonly workers: number;
+  readonly outbound: 'mx' | 'relay';
+  readonly relay: Relay | null;
+  readonly heloName: string;
+  /** `address:port`, as node:dns takes them; null: those of the system. */
+  readonly dnsServers: readonly string[] | null;
+  readonly mxPort: number;
+  readonly allowPrivateNetworks: boolean;
+  readonly trustedProxies: readonly AddressRange[];
+  readonly systemFrom: string | null;
+  readonly logLevel: LogLevel;
+  readonly metricsPort: number | null;
+  readonly autoMigrate: boolean;
+  /** Cost points a second for each token; 0: no limit. */
+  readonly rateLimit: number;
+  readonly maxCost: number;
+}
+
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(`The settings are wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+interface SettingMeta {
+  readonly default: string | null;
+  readonly description: string;
+  readonly secret: boolean;
+}
+
+const metas = z.registry<SettingMeta>();
+
+type Text<T> = z.ZodType<T, string>;
+
+function setting<T>(type: Text<T>, fallback: string, description: string) {
+  return z.string().default(fallback).pipe(type).register(metas, { default: fallback, description, secret: false });
+}
+
+function optional<T>(type: Text<T>, description: string, secret = false) {
+  return type.nullable().default(null).register(metas, { default: null, description, secret });
+}
+
+// ── how texts are read ──
+
+const text = z.string();
+
+const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
+
+function integer(min: number, max: number) {
+  const message = `must be a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, message)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, message);
+}
+
+const port = integer(0, 65_535);
+const realPort = integer(1, 65_535);
+
+/** Turns what `read` throws into the problem's text. */
+function reading<T>(read: (value: string) => T) {
+  return z.string().transform((value, context) => {
+    try {
+      return read(value);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
+}
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function oneOf<const T extends string>(choices: readonly T[]) {
+  return z.enum(choices, `must be one of ${choices.join(', ')}`);
+}
+
+const pemFile = reading((path) => {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch {
+    throw new Error(`the file ${path} cannot be read`);
+  }
+  return path;
+});
+
+const webOrigin = reading((value) => {
+  const url = URL.parse(value);
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new Error('must be an http or https URL');
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    throw new Error('must have nothing after host and port');
+  }
+  return url.origin;
+});
+
+const databaseUrl = reading((value) => {
+  const url = URL.parse(value);
+  if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) throw new Error('must be a postgres:// URL');
+  return value;
+});
+
+const relayUrl = reading((value): Relay => {
+  const url = URL.parse(value);
+  if (url === null || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
+    throw new Error('must be smtp://[user:password@]host[:port] or smtps://…');
+  }
+  if (!/^\/?$/.test(url.pathname) || url.search !== '') throw new Error('must have nothing after host and port');
+  const implicit = url.protocol === 'smtps:';
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    // RFC 8314 §3.3 and RFC 6409: relays that ask for a password listen on the submission ports.
+    port: url.port === '' ? (implicit ? 465 : 587) : Number(url.port),
+    tls: implicit ? 'implicit' : 'opportunistic',
+    auth:
+      url.username === ''
+        ? null
+        : { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) },
+  };
+});
+
+const secretKeys = reading((value) => {
+  const keys = list(value);
+  if (keys.length === 0 || keys.some((key) => key.length < 32)) {
+    throw new Error('must be one or more keys of at least 32 characters, comma-separated');
+  }
+  return keys;
+});
+
+const roleSet = reading((value): ReadonlySet<Role> => {
+  const names = list(value);
+  if (names.length === 1 && names[0] === 'all') return new Set(roles);
+  const known = new Set<string>(roles);
+  const unknown = names.filter((name) => !known.has(name));
+  if (unknown.length > 0 || names.length === 0) throw new Error(`must be all, or some of ${roles.join(', ')}`);
+  return new Set(roles.filter((role) => names.includes(role)));
+});
+
+const dnsServers = reading((value) =>
+  list(value).map((server) => {
+    const parts = /^(?:\[([^\]]+)\]|([^:]+)|([0-9a-f:.]+))(?::(\d{1,5}))?$/i.exec(server);
+    const address = parts?.[1] ?? parts?.[2] ?? parts?.[3] ?? '';
+    const number = parts?.[4] ?? '53';
+    if (isIP(address) === 0 || Number(number) > 65_535) {
+      throw new Error(`${server} is not an address with an optional port`);
+    }
+    return isIP(address) === 6 ? `[${address}]:${number}` : `${address}:${number}`;
+  }),
+);
+
+const ranges = reading((value): readonly AddressRange[] => {
+  if (value === 'none') return [];
+  return list(value).map((range) => {
+    try {
+      if (range.includes('/')) return ipaddr.parseCIDR(range);
+      const address = ipaddr.parse(range);
+      return [address, address.kind() === 'ipv6' ? 128 : 32];
+    } catch {
+      throw new Error(`${range} is neither an address nor a range like 10.0.0.0/8`);
+    }
+  });
+});
+
+const hostName = reading((value) => {
+  if (!/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(value)) {
+    throw new Error('must be a host name');
+  }
+  return value;
+});
+
+const sender = reading((value) => {
+  if (!/^(?:[^<>\r\n]*<[^\s@<>]+@[^\s@<>]+>|[^\s@<>]+@[^\s@<>]+)$/.test(value)) {
+    throw new Error('must be an address, or a name and an <address>');
+  }
+  return value;
+});
+
+// ── the settings ──
+
+const schema = z
+  .strictObject({
+    VEREDUS_DATA_DIR: setting(text, './data', 'Embedded PostgreSQL, keys, spool.'),
+    VEREDUS_DATABASE_URL: optional(databaseUrl, 'Any PostgreSQL from 15 on; unset, the embedded one is used.', true),
+    VEREDUS_SECRET_KEY: optional(
+      secretKeys,
+      'Encrypts secrets at rest (DKIM keys, webhook secrets): at least 32 characters; several, comma-separated, while rotating. Unset, one is made in the data folder.',
+      true,
+    ),
+    VEREDUS_PUBLIC_URL: setting(webOrigin, 'http://localhost:4000', 'Where the world reaches this installation.'),
+    VEREDUS_HTTP_HOST: setting(text, '127.0.0.1', 'Address on which HTTP listens.'),
+    VEREDUS_HTTP_PORT: setting(port, '4000', 'Port of HTTP; 0 takes any free one.'),
+    VEREDUS_HTTP_TLS_CERT: optional(pemFile, 'PEM file; with it and the key, HTTPS is the only way in.'),
+    VEREDUS_HTTP_TLS_KEY: optional(pemFile, 'PEM file.'),
+    VEREDUS_SMTP_TLS_CERT: optional(pemFile, 'PEM file; unset, a self-signed certificate is made.'),
+    VEREDUS_SMTP_TLS_KEY: optional(pemFile, 'PEM file.'),
+    VEREDUS_SUBMISSION_PORT: setting(port, '2587', 'SMTP from customers’ applications, STARTTLS; 0 turns it off.'),
+    VEREDUS_SUBMISSIONS_PORT: setting(port, '2465', 'The same with TLS from the first byte; 0 turns it off.'),
+    VEREDUS_INBOUND_PORT: setting(port, '2525', 'SMTP from the world: bounces, complaints, replies; 0 turns it off.'),
+    VEREDUS_ROLES: setting(roleSet, 'all', `What this node does, comma-separated: ${roles.join(', ')}.`),
+    VEREDUS_WORKERS: optional(integer(1, 256), 'Processes of this node; unset, one for each core.'),
+    VEREDUS_OUTBOUND: setting(
+      oneOf(['mx', 'relay']),
+      'mx',
+      '`mx` delivers directly, `relay` hands everything to VEREDUS_RELAY_URL.',
+    ),
+    VEREDUS_RELAY_URL: optional(relayUrl, 'smtp://user:password@host:port, or smtps://…', true),
+    VEREDUS_HELO_NAME: optional(hostName, 'Name said in HELO; unset, the host name.'),
+    VEREDUS_DNS_SERVERS: optional(dnsServers, 'address:port, comma-separated; unset, those of the system.'),
+    VEREDUS_MX_PORT: setting(realPort, '25', 'Port to which `mx` delivers; for test networks.'),
+    VEREDUS_ALLOW_PRIVATE_NETWORKS: setting(
+      flag,
+      'false',
+      'Mail and webhooks to private and loopback addresses; for test networks.',
+    ),
+    VEREDUS_TRUSTED_PROXIES: setting(
+      ranges,
+      'none',
+      'Addresses and ranges whose X-Forwarded-For counts, comma-separated.',
+    ),
+    VEREDUS_SYSTEM_FROM: optional(
+      sender,
+      'Sender of invitations, resets, alerts; unset, they are written to the log of the operator.',
+    ),
+    VEREDUS_LOG_LEVEL: setting(oneOf(logLevels), 'info', `Least level that is logged: ${logLevels.join(', ')}.`),
+    VEREDUS_METRICS_PORT: optional(port, 'Prometheus, /healthz and /readyz, apart from the public port.'),
+    VEREDUS_AUTO_MIGRATE: setting(flag, 'true', 'serve brings the database up to date before it starts.'),
+    VEREDUS_RATE_LIMIT: setting(
+      integer(0, 1_000_000_000),
+      '20000',
+      'Cost points a second for each token, with ten seconds’ worth as burst; 0 turns it off.',
+    ),
+    VEREDUS_MAX_COST: setting(integer(1, 1_000_000_000), '50000', 'Most cost points of one GraphQL document.'),
+  })
+  .superRefine((values, context) => {
+    const problem = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+    if (values.VEREDUS_OUTBOUND === 'relay' && values.VEREDUS_RELAY_URL === null) {
+      problem('VEREDUS_RELAY_URL', 'is needed when VEREDUS_OUTBOUND is relay');
+    }
+    if ((values.VEREDUS_HTTP_TLS_CERT === null) !== (values.VEREDUS_HTTP_TLS_KEY === null)) {
+      problem('VEREDUS_HTTP_TLS_CERT', 'and VEREDUS_HTTP_TLS_KEY belong together');
+    }
+    if ((values.VEREDUS_SMTP_TLS_CERT === null) !== (values.VEREDUS_SMTP_TLS_KEY === null)) {
+      problem('VEREDUS_SMTP_TLS_CERT', 'and VEREDUS_SMTP_TLS_KEY belong together');
+    }
+    const ports = [
+      ['VEREDUS_HTTP_PORT', values.VEREDUS_HTTP_PORT],
+      ['VEREDUS_SUBMISSION_PORT', values.VEREDUS_SUBMISSION_PORT],
+      ['VEREDUS_SUBMISSIONS_PORT', values.VEREDUS_SUBMISSIONS_PORT],
+      ['VEREDUS_INBOUND_PORT', values.VEREDUS_INBOUND_PORT],
+      ['VEREDUS_METRICS_PORT', values.VEREDUS_METRICS_PORT ?? 0],
+    ] as const;
+    for (const [index, [name, number]] of ports.entries()) {
+      const other = ports.slice(0, index).find(([, earlier]) => number !== 0 && earlier === number);
+      if (other !== undefined) problem(name, `is the port of ${other[0]} as well`);
+    }
+  });
+
+export interface Setting extends SettingMeta {
+  readonly name: string;
+}
+
+/** For docs/configuration.md; each secret can also be given as NAME_FILE. */
+export const settings: readonly Setting[] = Object.entries(schema.shape).map(([name, type]) => {
+  const meta = metas.get(type);
+  if (meta === undefined) throw new Error(`${name} has no description`);
+  return { name, ...meta };
+});
+
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = [];
+  const result = schema.safeParse(readVariables(env, problems));
+  // Whatever is wrong with single values hides the rules between them from zod, not from the next start.
+  if (!result.success) problems.push(...result.error.issues.flatMap(describeIssue));
+  if (!result.success || problems.length > 0) throw new ConfigError(problems);
+  return toConfig(result.data);
+}
+
+/** The VEREDUS_ variables with the files of secrets read; an empty one counts as absent, as compose files make them. */
+function readVariables(env: NodeJS.ProcessEnv, problems: string[]): Record<string, string> {
+  const values: Record<string, string> = {};
+  const secretFiles = new Map(settings.filter(({ secret }) => secret).map(({ name }) => [`${name}_FILE`, name]));
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('VEREDUS_') || value === undefined || value === '') continue;
+    const secret = secretFiles.get(name);
+    if (secret === undefined) {
+      values[name] = value;
+    } else if ((env[secret] ?? '') !== '') {
+      problems.push(`${name}: ${secret} is set as well`);
+    } else {
+      try {
+        values[secret] = readFileSync(value, 'utf8').trim();
+      } catch {
+        problems.push(`${name}: the file ${value} cannot be read`);
+      }
+    }
+  }
+  return values;
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${key}: there is no such setting`);
+  return [`${issue.path.join('.')}: ${issue.message}`];
+}
+
+function toConfig(values: z.output<typeof schema>): Config {
+  return {
+    dataDir: values.VEREDUS_DATA_DIR,
+    databaseUrl: values.VEREDUS_DATABASE_URL,
+    secretKeys: values.VEREDUS_SECRET_KEY,
+    publicUrl: values.VEREDUS_PUBLIC_URL,
+    httpHost: values.VEREDUS_HTTP_HOST,
+    httpPort: values.VEREDUS_HTTP_PORT,
+    httpTls: pair(values.VEREDUS_HTTP_TLS_CERT, values.VEREDUS_HTTP_TLS_KEY),
+    smtpTls: pair(values.VEREDUS_SMTP_TLS_CERT, values.VEREDUS_SMTP_TLS_KEY),
+    submissionPort: values.VEREDUS_SUBMISSION_PORT,
+    submissionsPort: values.VEREDUS_SUBMISSIONS_PORT,
+    inboundPort: values.VEREDUS_INBOUND_PORT,
+    roles: values.VEREDUS_ROLES,
+    workers: values.VEREDUS_WORKERS ?? availableParallelism(),
+    outbound: values.VEREDUS_OUTBOUND,
+    relay: values.VEREDUS_RELAY_URL,
+    heloName: values.VEREDUS_HELO_NAME ?? hostname(),
+    dnsServers: values.VEREDUS_DNS_SERVERS,
+    mxPort: values.VEREDUS_MX_PORT,
+    allowPrivateNetworks: values.VEREDUS_ALLOW_PRIVATE_NETWORKS,
+    trustedProxies: values.VEREDUS_TRUSTED_PROXIES,
+    systemFrom: values.VEREDUS_SYSTEM_FROM,
+    logLevel: values.VEREDUS_LOG_LEVEL,
+    metricsPort: values.VEREDUS_METRICS_PORT,
+    autoMigrate: values.VEREDUS_AUTO_MIGRATE,
+    rateLimit: values.VEREDUS_RATE_LIMIT,
+    maxCost: values.VEREDUS_MAX_COST,
+  };
+}
+
+function pair(cert: string | null, key: string | null): TlsFiles | null {
+  return cert === null || key === null ? null : { cert, key };
+}

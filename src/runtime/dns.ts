@@ -1,0 +1,150 @@
+// MX and address lookups for delivery, on node's c-ares resolver (never the hosts file), with a bounded cache in front.
+
+import { Resolver } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { AddressAnswer, Clock, Dns, MxAnswer } from './ports.ts';
+
+const SECOND = 1_000;
+/** Below the floor a TTL of 0 would make a lookup for every message; above the ceiling a moved host stays lost for long. */
+const TTL_FLOOR = 30 * SECOND;
+const TTL_CEILING = 3_600 * SECOND;
+/** node does not give the TTL of MX records, nor of answers that say no. */
+const TTL_UNKNOWN = 300 * SECOND;
+/** Long enough to spare a failing server, short enough to see it come back before the next attempt. */
+const TTL_FAILED = 15 * SECOND;
+/** An entry takes about half a kilobyte. */
+const CACHE_ENTRIES = 50_000;
+const TRY_TIMEOUT = 3 * SECOND;
+const TRIES = 3;
+
+export interface DnsOptions {
+  /** `host:port` or `host`; the system's own where none is given. */
+  readonly servers?: readonly string[];
+  /** Of the first try; c-ares tries three times and waits longer each time. */
+  readonly timeoutMs?: number;
+  readonly clock: Clock;
+  readonly cacheEntries?: number;
+}
+
+interface Timed<T> {
+  readonly answer: T;
+  readonly ttl: number;
+}
+
+export function createDns(options: DnsOptions): Dns {
+  const timeout = options.timeoutMs ?? TRY_TIMEOUT;
+  const resolver = new Resolver({ timeout, tries: TRIES, maxTimeout: timeout * 2 });
+  if (options.servers !== undefined && options.servers.length > 0) resolver.setServers([...options.servers]);
+  const entries = options.cacheEntries ?? CACHE_ENTRIES;
+  const mx = new Cache<MxAnswer>(options.clock, entries, (domain) => lookUpMx(resolver, domain));
+  const addresses = new Cache<AddressAnswer>(options.clock, entries, (host) => lookUpAddresses(resolver, host));
+  return {
+    async mx(domain) {
+      return isName(domain) ? mx.get(domain.toLowerCase()) : { kind: 'no-such-domain' };
+    },
+    async addresses(host) {
+      if (isIP(host) !== 0) return { kind: 'addresses', addresses: [host] };
+      return isName(host) ? addresses.get(host.toLowerCase()) : { kind: 'none' };
+    },
+  };
+}
+
+/** c-ares reads a name up to its first NUL, and so would ask about another name than the one that was judged. */
+function isName(text: string): boolean {
+  return text.length <= 254 && /^[\x21-\x7e]+$/.test(text);
+}
+
+async function lookUpMx(resolver: Resolver, domain: string): Promise<Timed<MxAnswer>> {
+  try {
+    const records = await resolver.resolveMx(domain);
+    const hosts = records
+      .filter((record) => record.exchange !== '' && record.exchange !== '.')
+      .map(({ exchange, priority }) => ({ exchange: exchange.toLowerCase().replace(/\.$/, ''), preference: priority }))
+      .sort((left, right) => left.preference - right.preference);
+    // RFC 7505 §3: a null MX stands alone; beside others it means nothing.
+    if (hosts.length > 0) return { answer: { kind: 'hosts', hosts }, ttl: TTL_UNKNOWN };
+    return { answer: { kind: records.length > 0 ? 'null-mx' : 'none' }, ttl: TTL_UNKNOWN };
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENODATA') return { answer: { kind: 'none' }, ttl: TTL_UNKNOWN };
+    // EBADNAME: not a name that DNS can hold (an empty label, a label above 63), so none can exist.
+    if (code === 'ENOTFOUND' || code === 'EBADNAME') return { answer: { kind: 'no-such-domain' }, ttl: TTL_UNKNOWN };
+    return { answer: { kind: 'failed', reason: code }, ttl: TTL_FAILED };
+  }
+}
+
+interface Family {
+  readonly found: readonly { readonly address: string; readonly ttl: number }[];
+  readonly failure: string | null;
+}
+
+async function lookUpAddresses(resolver: Resolver, host: string): Promise<Timed<AddressAnswer>> {
+  const [six, four] = await Promise.all([
+    family(() => resolver.resolve6(host, { ttl: true })),
+    family(() => resolver.resolve4(host, { ttl: true })),
+  ]);
+  const found = [...six.found, ...four.found];
+  const failure = six.failure ?? four.failure;
+  if (found.length === 0) {
+    return failure === null
+      ? { answer: { kind: 'none' }, ttl: TTL_UNKNOWN }
+      : { answer: { kind: 'failed', reason: failure }, ttl: TTL_FAILED };
+  }
+  const answer = { kind: 'addresses', addresses: found.map(({ address }) => address) } as const;
+  // One family found, the other unknown: good to use, but soon to be asked again.
+  if (failure !== null) return { answer, ttl: TTL_FAILED };
+  const ttl = Math.min(...found.map((record) => record.ttl)) * SECOND;
+  return { answer, ttl: Math.min(Math.max(ttl, TTL_FLOOR), TTL_CEILING) };
+}
+
+async function family(lookUp: () => Promise<Family['found']>): Promise<Family> {
+  try {
+    return { found: await lookUp(), failure: null };
+  } catch (error) {
+    const code = codeOf(error);
+    const says = code === 'ENODATA' || code === 'ENOTFOUND' || code === 'EBADNAME';
+    return { found: [], failure: says ? null : code };
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}
+
+/** A name is asked once, however many wait for it; the oldest entry goes when there are too many. */
+class Cache<T> {
+  readonly #clock: Clock;
+  readonly #limit: number;
+  readonly #lookUp: (name: string) => Promise<Timed<T>>;
+  readonly #known = new Map<string, { readonly answer: T; readonly until: number }>();
+  readonly #inFlight = new Map<string, Promise<T>>();
+
+  constructor(clock: Clock, limit: number, lookUp: (name: string) => Promise<Timed<T>>) {
+    this.#clock = clock;
+    this.#limit = limit;
+    this.#lookUp = lookUp;
+  }
+
+  get(name: string): T | Promise<T> {
+    const known = this.#known.get(name);
+    if (known !== undefined && known.until > this.#clock.monotonic()) return known.answer;
+    const asked = this.#inFlight.get(name);
+    if (asked !== undefined) return asked;
+    const asking = this.#ask(name).finally(() => this.#inFlight.delete(name));
+    this.#inFlight.set(name, asking);
+    return asking;
+  }
+
+  async #ask(name: string): Promise<T> {
+    const { answer, ttl } = await this.#lookUp(name);
+    // Deleted first, so that a renewed entry counts as young: a Map keeps the order of insertion.
+    this.#known.delete(name);
+    this.#known.set(name, { answer, until: this.#clock.monotonic() + ttl });
+    if (this.#known.size > this.#limit) {
+      const oldest = this.#known.keys().next();
+      if (oldest.done !== true) this.#known.delete(oldest.value);
+    }
+    return answer;
+  }
+}

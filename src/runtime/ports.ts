@@ -1,0 +1,179 @@
+// Everything outside the process, as interfaces: use-cases, delivery and events see these and never the real thing.
+// The real versions stand beside this file; tests put their own in their place.
+
+/** Time is a parameter: nothing outside src/runtime reads a clock or sets a timer. */
+export interface Clock {
+  now(): Date;
+  /** Milliseconds that only ever grow; for measuring spans, not for dates. */
+  monotonic(): number;
+  /** Resolves after `ms`; resolves early (never rejects) when `signal` aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Random {
+  /** Cryptographically strong. */
+  bytes(length: number): Buffer;
+  /** In [0, 1), for jitter; not for secrets. */
+  uniform(): number;
+}
+
+export interface Ids {
+  /** A UUIDv7; those of one process never decrease, also within one millisecond. */
+  next(): string;
+  /**
+   * A UUIDv7 whose 12 bits `rand_a` (RFC 9562 §5.7) hold the retention bucket, so that a message's id alone tells the
+   * partition that holds it.
+   */
+  nextInBucket(bucket: number): string;
+}
+
+/** Structured log lines. Fields must never hold secrets, address lists or bodies (docs: operations). */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  child(fields: object): Log;
+}
+
+/**
+ * - `events`: something was appended to the log. `queue`: a recipient became due. `config`: servers, streams, domains
+ *   or limits changed. `tokens`: a token was revoked, rotated or changed.
+ */
+export type Topic = 'events' | 'queue' | 'config' | 'tokens';
+
+/** Hints between the processes of an installation: without data, may be lost, so whoever listens also looks by itself. */
+export interface Channel {
+  /** After commit. Many in a short time reach the others as one. */
+  nudge(topic: Topic): void;
+  /** Also called once after the connection was lost and is back. Returns the way to stop. */
+  on(topic: Topic, listener: () => void): () => void;
+}
+
+// ── DNS ──
+
+export type MxAnswer =
+  | { readonly kind: 'hosts'; readonly hosts: readonly { readonly exchange: string; readonly preference: number }[] }
+  /** The name exists and has no MX record: the domain itself is its implicit MX (RFC 5321 §5.1). */
+  | { readonly kind: 'none' }
+  /** RFC 7505: the domain takes no mail at all. */
+  | { readonly kind: 'null-mx' }
+  /** NXDOMAIN: permanent. */
+  | { readonly kind: 'no-such-domain' }
+  /** SERVFAIL, timeout, refused: says nothing about the domain; defer. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export type AddressAnswer =
+  | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface Dns {
+  /** `domain` in ASCII form (A-labels). Never throws. */
+  mx(domain: string): Promise<MxAnswer>;
+  /** IPv6 before IPv4. Never throws. */
+  addresses(host: string): Promise<AddressAnswer>;
+}
+
+// ── SMTP client (RFC 5321) ──
+
+export interface SmtpTarget {
+  /** Name used for TLS (SNI) and shown on the attempt. */
+  readonly host: string;
+  /** Address that is dialled: already resolved and judged; the client never resolves. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface SmtpConnectOptions {
+  readonly heloName: string;
+  /** `opportunistic`: STARTTLS when offered, a bad certificate does not fail it. `required`: no TLS is a failure. `implicit`: TLS from the first byte. */
+  readonly tls: 'none' | 'opportunistic' | 'required' | 'implicit';
+  /** Certificate must verify for `host`. False for `opportunistic` delivery to the world. */
+  readonly verifyCertificate: boolean;
+  readonly auth?: { readonly user: string; readonly password: string };
+  readonly localAddress?: string;
+  readonly timeouts?: Partial<SmtpTimeouts>;
+  readonly signal?: AbortSignal;
+}
+
+/** Milliseconds per phase; defaults stand beside the client with the RFC 5321 §4.5.3.2 figures. */
+export interface SmtpTimeouts {
+  readonly connect: number;
+  readonly greeting: number;
+  readonly command: number;
+  /** From DATA to 354, and per block of content. */
+  readonly data: number;
+  /** From the final dot to its reply. Too short makes duplicates. */
+  readonly finalDot: number;
+}
+
+export type SmtpPhase =
+  | 'connect' | 'greeting' | 'ehlo' | 'starttls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'content' | 'final-dot' | 'rset' | 'quit';
+
+export interface SmtpReply {
+  readonly code: number;
+  /** RFC 3463, e.g. `5.1.1`; null when the reply has none. */
+  readonly enhancedCode: string | null;
+  /** Text without code and enhanced code, lines joined by a space, at most 1,000 characters, control characters removed. */
+  readonly text: string;
+}
+
+export interface SmtpTransaction {
+  /** Reverse-path without angle brackets; empty for the null sender. */
+  readonly reversePath: string;
+  readonly recipients: readonly string[];
+  readonly size: number;
+  readonly eightBit: boolean;
+  readonly smtpUtf8: boolean;
+  /** RFC 5322 source with CRLF line ends, not dot-stuffed. Buffers are stuffed as they are written, never copied whole. */
+  readonly content: readonly Uint8Array[] | AsyncIterable<Uint8Array>;
+  /**
+   * Awaited after all content has been written and before the final dot is: whoever needs to know after a crash that
+   * the message may have been taken records it here. A rejection aborts the transaction without the dot.
+   */
+  beforeFinalDot(): Promise<void>;
+}
+
+export type SmtpTransactionResult = {
+  /** One for each recipient, in order; null when none was got. */
+  readonly recipientReplies: readonly (SmtpReply | null)[];
+  /** Reply that decided: to the final dot, or to the command that refused; null when the connection failed first. */
+  readonly reply: SmtpReply | null;
+  readonly phase: SmtpPhase;
+  /** The final dot was written and no reply to it came: the peer may or may not have the message. */
+  readonly inDoubt: boolean;
+  /** Text of the network failure when `reply` is null. */
+  readonly failure: string | null;
+  readonly transcript: readonly string[];
+};
+
+export interface SmtpSession {
+  readonly target: SmtpTarget;
+  /** e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`; null in plain text. */
+  readonly tls: string | null;
+  readonly extensions: ReadonlySet<string>;
+  /** May take another transaction. */
+  readonly usable: boolean;
+  /** Never throws for what the peer or network does: it says so in the result. */
+  send(transaction: SmtpTransaction): Promise<SmtpTransactionResult>;
+  /** QUIT politely, then close; never throws. */
+  close(): Promise<void>;
+  destroy(): void;
+}
+
+export type SmtpConnectResult =
+  | { readonly ok: true; readonly session: SmtpSession; readonly transcript: readonly string[] }
+  | {
+      readonly ok: false;
+      readonly phase: SmtpPhase;
+      readonly reply: SmtpReply | null;
+      readonly failure: string | null;
+      readonly tls: string | null;
+      readonly transcript: readonly string[];
+    };
+
+export interface SmtpClient {
+  /** Never throws. */
+  connect(target: SmtpTarget, options: SmtpConnectOptions): Promise<SmtpConnectResult>;
+}

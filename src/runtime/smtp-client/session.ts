@@ -1,0 +1,83 @@
+// An open session: takes one transaction after another for as long as the peer plays along.
+
+import type {
+  SmtpReply,
+  SmtpSession,
+  SmtpTarget,
+  SmtpTimeouts,
+  SmtpTransaction,
+  SmtpTransactionResult,
+} from '../ports.ts';
+import type { Channel } from './channel.ts';
+import { type Capabilities, localRefusal } from './envelope.ts';
+import { QUIT_TIMEOUT } from './timeouts.ts';
+import { Transaction } from './transaction.ts';
+
+/** States: idle (usable), busy with a transaction, closing, failed for good (its channel says why). */
+export class Session implements SmtpSession {
+  readonly target: SmtpTarget;
+  readonly tls: string | null;
+  readonly extensions: ReadonlySet<string>;
+  readonly #channel: Channel;
+  readonly #timeouts: SmtpTimeouts;
+  readonly #capabilities: Capabilities;
+  #busy = false;
+  #closing = false;
+  /** The last transaction was left open at the peer; RSET goes out with the next one, so that it costs no round trip. */
+  #resetNeeded = false;
+
+  constructor(
+    target: SmtpTarget,
+    tls: string | null,
+    capabilities: Capabilities,
+    channel: Channel,
+    timeouts: SmtpTimeouts,
+  ) {
+    this.target = target;
+    this.tls = tls;
+    this.extensions = new Set(capabilities.keys());
+    this.#capabilities = capabilities;
+    this.#channel = channel;
+    this.#timeouts = timeouts;
+  }
+
+  get usable(): boolean {
+    return !this.#busy && !this.#closing && this.#channel.failure === null;
+  }
+
+  async send(transaction: SmtpTransaction): Promise<SmtpTransactionResult> {
+    if (!this.usable) return unsent(transaction, null, this.#channel.failure ?? 'the session is in use');
+    const refusal = localRefusal(transaction, this.#capabilities);
+    if (refusal !== null) return unsent(transaction, refusal, null);
+    const run = new Transaction(this.#channel, this.#timeouts, this.#capabilities, transaction, this.#resetNeeded);
+    this.#busy = true;
+    const result = await run.run();
+    this.#resetNeeded = run.open;
+    this.#busy = false;
+    return result;
+  }
+
+  async close(): Promise<void> {
+    if (this.usable) {
+      this.#closing = true;
+      this.#channel.command('QUIT');
+      await this.#channel.reply(Math.min(QUIT_TIMEOUT, this.#timeouts.command));
+    }
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#channel.fail('closed');
+  }
+}
+
+function unsent(transaction: SmtpTransaction, reply: SmtpReply | null, failure: string | null): SmtpTransactionResult {
+  return {
+    recipientReplies: transaction.recipients.map(() => null),
+    reply,
+    phase: 'mail',
+    inDoubt: false,
+    failure,
+    transcript: [],
+  };
+}

@@ -1,0 +1,156 @@
+// DNS answers as delivery must understand them, from a scripted server.
+
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { createDns } from '#/runtime/dns.ts';
+import type { Dns } from '#/runtime/ports.ts';
+import { startDnsServer } from '../support/dns-server.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const server = await startDnsServer();
+afterAll(() => server.close());
+
+let clock: FakeClock;
+let dns: Dns;
+let before: number;
+beforeEach(() => {
+  clock = new FakeClock();
+  dns = createDns({ servers: [server.address], timeoutMs: 50, clock });
+  before = server.queries();
+  server.setZone({
+    'two.example': { MX: ['20 Backup.two.example', '10 mx.two.example'] },
+    'null.example': { MX: ['0 .'] },
+    'mixed.example': { MX: ['0 .', '10 mx.two.example'] },
+    'bare.example': { A: ['192.0.2.1'] },
+    'broken.example': 'SERVFAIL',
+    'refused.example': 'REFUSED',
+    'silent.example': 'hang',
+    'alias.example': { CNAME: 'two.example' },
+    'both.example': { A: ['192.0.2.1', '192.0.2.2'], AAAA: ['2001:db8::1'], ttl: 120 },
+    'four.example': { A: ['192.0.2.1'], ttl: 0 },
+    'many.example': { MX: Array.from({ length: 80 }, (_, n) => `${n} mx${n}.a-rather-long-label.many.example`) },
+  });
+});
+
+const asked = () => server.queries() - before;
+
+describe('mx', () => {
+  test.each([
+    ['broken.example', 'ESERVFAIL'],
+    ['refused.example', 'EREFUSED'],
+    ['silent.example', 'ETIMEOUT'],
+  ])('%s: failed, which says nothing about the domain', async (domain, reason) => {
+    expect(await dns.mx(domain)).toEqual({ kind: 'failed', reason });
+  });
+
+  test('no server at all: failed', async () => {
+    const gone = await startDnsServer();
+    await gone.close();
+    const lost = createDns({ servers: [gone.address], timeoutMs: 50, clock });
+    expect(await lost.mx('two.example')).toMatchObject({ kind: 'failed' });
+  });
+
+  test('NXDOMAIN, NODATA and null MX are three different things', async () => {
+    expect(await dns.mx('missing.example')).toEqual({ kind: 'no-such-domain' });
+    expect(await dns.mx('bare.example')).toEqual({ kind: 'none' });
+    expect(await dns.mx('null.example')).toEqual({ kind: 'null-mx' });
+  });
+
+  test.each(['a..example', `${'a'.repeat(64)}.example`, 'nul\0.example', 'spa ce.example', '', 'x'.repeat(300)])(
+    'a name that cannot exist: %j',
+    async (name) => {
+      expect(await dns.mx(name)).toEqual({ kind: 'no-such-domain' });
+      expect(asked()).toBe(0);
+    },
+  );
+
+  test('hosts by preference, in small letters; a null MX among others does not count', async () => {
+    expect(await dns.mx('two.example')).toEqual({
+      kind: 'hosts',
+      hosts: [
+        { exchange: 'mx.two.example', preference: 10 },
+        { exchange: 'backup.two.example', preference: 20 },
+      ],
+    });
+    expect(await dns.mx('mixed.example')).toEqual({
+      kind: 'hosts',
+      hosts: [{ exchange: 'mx.two.example', preference: 10 }],
+    });
+  });
+
+  test('through a CNAME, and over TCP where the answer is long', async () => {
+    expect(await dns.mx('alias.example')).toMatchObject({
+      kind: 'hosts',
+      hosts: [{ preference: 10 }, { preference: 20 }],
+    });
+    const many = await dns.mx('many.example');
+    expect(many.kind === 'hosts' && many.hosts.length).toBe(80);
+  });
+});
+
+describe('addresses', () => {
+  test('IPv6 before IPv4, whichever there are', async () => {
+    expect(await dns.addresses('both.example')).toEqual({
+      kind: 'addresses',
+      addresses: ['2001:db8::1', '192.0.2.1', '192.0.2.2'],
+    });
+    expect(await dns.addresses('four.example')).toEqual({ kind: 'addresses', addresses: ['192.0.2.1'] });
+  });
+
+  test('none, and failed', async () => {
+    expect(await dns.addresses('two.example')).toEqual({ kind: 'none' });
+    expect(await dns.addresses('missing.example')).toEqual({ kind: 'none' });
+    expect(await dns.addresses('nul\0.example')).toEqual({ kind: 'none' });
+    expect(await dns.addresses('broken.example')).toEqual({ kind: 'failed', reason: 'ESERVFAIL' });
+  });
+
+  test('an IP address is itself, and the hosts file does not count', async () => {
+    expect(await dns.addresses('192.0.2.9')).toEqual({ kind: 'addresses', addresses: ['192.0.2.9'] });
+    expect(await dns.addresses('::1')).toEqual({ kind: 'addresses', addresses: ['::1'] });
+    expect(asked()).toBe(0);
+    expect(await dns.addresses('localhost')).toEqual({ kind: 'none' });
+  });
+});
+
+describe('the cache', () => {
+  test('asks once for many that wait, and not again while the answer is good', async () => {
+    await Promise.all(Array.from({ length: 20 }, (_, n) => dns.mx(n % 2 === 0 ? 'two.example' : 'TWO.example')));
+    await clock.advance(299_000);
+    await dns.mx('two.example');
+    expect(asked()).toBe(1);
+    await clock.advance(2_000);
+    await dns.mx('two.example');
+    expect(asked()).toBe(2);
+  });
+
+  test('keeps addresses for their TTL, but not less than 30 s', async () => {
+    await dns.addresses('both.example');
+    await dns.addresses('four.example');
+    const first = asked();
+    await clock.advance(29_000);
+    await dns.addresses('both.example');
+    await dns.addresses('four.example');
+    expect(asked()).toBe(first);
+    await clock.advance(2_000);
+    await dns.addresses('both.example');
+    expect(asked()).toBe(first);
+    await dns.addresses('four.example');
+    expect(asked()).toBe(first + 2);
+  });
+
+  test('forgets a failure after 15 s and sees the recovery', async () => {
+    expect(await dns.mx('broken.example')).toMatchObject({ kind: 'failed' });
+    server.set({ 'broken.example': { MX: ['5 mx.two.example'] } });
+    await clock.advance(14_000);
+    expect(await dns.mx('broken.example')).toMatchObject({ kind: 'failed' });
+    await clock.advance(2_000);
+    expect(await dns.mx('broken.example')).toMatchObject({ kind: 'hosts' });
+  });
+
+  test('holds no more than its limit', async () => {
+    const small = createDns({ servers: [server.address], timeoutMs: 50, clock, cacheEntries: 2 });
+    for (const name of ['two.example', 'null.example', 'bare.example', 'two.example']) await small.mx(name);
+    expect(asked()).toBe(4);
+    await small.mx('bare.example');
+    expect(asked()).toBe(4);
+  });
+});

@@ -1,0 +1,75 @@
+// A clock that stands still until a test moves it.
+import type { Clock } from '#/runtime/ports.ts';
+
+interface Sleeper {
+  readonly at: number;
+  wake(): void;
+}
+
+export class FakeClock implements Clock {
+  #now: number;
+  readonly #start: number;
+  readonly #sleepers = new Set<Sleeper>();
+
+  constructor(start = new Date('2026-01-05T12:00:00.000Z')) {
+    this.#start = start.getTime();
+    this.#now = this.#start;
+  }
+
+  now(): Date {
+    return new Date(this.#now);
+  }
+
+  monotonic(): number {
+    return this.#now - this.#start;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) return Promise.resolve();
+    return new Promise((resolve) => {
+      const sleeper: Sleeper = {
+        at: this.#now + ms,
+        wake: () => {
+          this.#sleepers.delete(sleeper);
+          signal?.removeEventListener('abort', sleeper.wake);
+          resolve();
+        },
+      };
+      this.#sleepers.add(sleeper);
+      signal?.addEventListener('abort', sleeper.wake, { once: true });
+    });
+  }
+
+  /** How many wait, so that a test can tell that a loop has come to rest. */
+  get sleepers(): number {
+    return this.#sleepers.size;
+  }
+
+  /** Wakes in order of time; who sleeps again within the span is woken again. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await settle();
+    for (let next = this.#nextUntil(end); next !== undefined; next = this.#nextUntil(end)) {
+      this.#now = Math.max(this.#now, next.at);
+      next.wake();
+      await settle();
+    }
+    this.#now = end;
+    await settle();
+  }
+
+  #nextUntil(end: number): Sleeper | undefined {
+    let first: Sleeper | undefined;
+    for (const sleeper of this.#sleepers) {
+      if (sleeper.at <= end && (first === undefined || sleeper.at < first.at)) first = sleeper;
+    }
+    return first;
+  }
+}
+
+/** Lets what was woken run until it waits for something else than promises. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { validateEmail } from '#/domain/email-input.ts';
+import { decodeContent, encodeContent, type StoredContent } from '#/mail/content.ts';
+
+const SMALL: StoredContent = {
+  from: { name: 'Shop', address: 'shop@b.example' },
+  to: [{ name: null, address: 'anna@c.example' }],
+  cc: [],
+  replyTo: [],
+  subject: 'Hi',
+  html: null,
+  text: 'x',
+  headers: [],
+  attachments: [],
+};
+
+test('content from somewhere else is refused', () => {
+  expect(() => decodeContent(Buffer.alloc(0))).toThrow();
+  expect(() => decodeContent(Buffer.from([0, 0, 0, 2, 1]))).toThrow('unknown format');
+  const stored = encodeContent({
+    ...SMALL,
+    text: null,
+    attachments: [{ name: 'a', contentType: 'b/c', contentId: null, content: Buffer.from('x') }],
+  });
+  expect(() => decodeContent(stored.subarray(0, -1))).toThrow();
+  expect(() => decodeContent(Buffer.concat([stored, Buffer.from('y')]))).toThrow();
+});
+
+test('a frame that would unpack to more than any message is refused', async () => {
+  const { zstdCompressSync } = await import('node:zlib');
+  const bomb = Buffer.concat([Buffer.from([0x80, 0, 0, 1]), zstdCompressSync(Buffer.alloc(90 * 1024 * 1024))]);
+  expect(bomb.length).toBeLessThan(100_000);
+  expect(() => decodeContent(bomb)).toThrow();
+});
+
+test('every content comes back as it was', () => {
+  const address = fc.record({ name: fc.option(fc.string({ unit: 'grapheme' })), address: fc.string() });
+  const content = fc.record({
+    from: address,
+    to: fc.array(address, { maxLength: 3 }),
+    cc: fc.array(address, { maxLength: 3 }),
+    replyTo: fc.array(address, { maxLength: 3 }),
+    subject: fc.string({ unit: 'binary' }),
+    html: fc.option(fc.string({ unit: 'binary', maxLength: 2000 })),
+    text: fc.option(fc.string({ unit: 'binary' })),
+    headers: fc.array(fc.record({ name: fc.string(), value: fc.string() }), { maxLength: 3 }),
+    attachments: fc.array(
+      fc.record({
+        name: fc.string(),
+        contentType: fc.string(),
+        contentId: fc.option(fc.string()),
+        content: fc.uint8Array({ maxLength: 500 }).map((bytes) => Buffer.from(bytes)),
+      }),
+      { maxLength: 3 },
+    ),
+  });
+  fc.assert(
+    fc.property(content, (given) => {
+      expect(decodeContent(encodeContent(given))).toEqual(given);
+    }),
+  );
+});
+
+test('a small content is stored as it is, a larger one is compressed', () => {
+  expect(encodeContent(SMALL).readUInt32BE(0)).toBe(1);
+  const large = encodeContent({ ...SMALL, html: '<p>Hello</p>'.repeat(1000) });
+  expect(large.readUInt32BE(0)).toBe(0x8000_0001);
+  expect(large.length).toBeLessThan(500);
+});
+
+test('Bcc and everything else that is not content stays out of a valid email', () => {
+  const input = {
+    from: 'shop@b.example',
+    to: ['a@c.example'],
+    bcc: ['hidden@c.example'],
+    text: 'x',
+    tag: 'private-tag',
+    metadata: { order: 'private-value' },
+    idempotencyKey: 'private-key',
+  };
+  const result = validateEmail(input, new Date(0));
+  if (!result.ok) throw new Error('not valid');
+  const stored = encodeContent(result.email);
+  expect(stored.toString('latin1')).not.toMatch(/hidden|private/);
+  expect(Object.keys(decodeContent(stored))).toEqual(Object.keys(SMALL));
+});

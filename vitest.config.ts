@@ -1,0 +1,18 @@
+// Tests load every module as production does: by Node itself, with its own type stripping and resolution.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    pool: 'forks',
+    isolate: false,
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    reporters: ['default', './test/support/totals-reporter.ts'],
+    // Vite's resolver takes other entry points of graphql and @pothos/core than Node does for the packages that import
+    // them, and two copies of either do not know each other's types.
+    experimental: { viteModuleRunner: false },
+  },
+});
