@@ -126,6 +126,21 @@ export async function findContent(scope: ReadScope, messageId: string): Promise<
   return rows.length === 0 ? null : Buffer.concat(rows.map(({ body }) => body));
 }
 
+/** The same for some messages at once; what is gone is missing from the map. */
+export async function findContents(scope: ReadScope, messageIds: readonly string[]): Promise<Map<string, Buffer>> {
+  const rows = await scope.db
+    .selectFrom('messageContents')
+    .select(['messageId', 'body'])
+    .where('accountId', '=', scope.accountId)
+    .where('messageId', '=', sql<string>`any(${messageIds}::uuid[])`)
+    .where('bucket', '=', sql<number>`any(${[...new Set(messageIds.map(bucketOfMessage))]}::int[])`)
+    .orderBy('messageId')
+    .orderBy('piece')
+    .execute();
+  const pieces = Map.groupBy(rows, ({ messageId }) => messageId);
+  return new Map([...pieces].map(([id, parts]) => [id, Buffer.concat(parts.map(({ body }) => body))]));
+}
+
 /** For delivery: messages with content, of any account. Keyed by message id. */
 export async function loadForDelivery(
   scope: SystemScope,

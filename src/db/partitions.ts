@@ -20,8 +20,8 @@ const WEEKS_AHEAD = 2;
  * Makes the partitions that acceptance will write for any of `retentionDays` from `now` on. Attaching a ready-made
  * table locks out no reader or writer, where `create … partition of` would.
  */
-export async function ensurePartitions(
-  db: Kysely<unknown>,
+export async function ensurePartitions<T>(
+  db: Kysely<T>,
   now: Date,
   retentionDays: Iterable<number>,
 ): Promise<void> {
@@ -36,7 +36,7 @@ export async function ensurePartitions(
 }
 
 /** Buckets whose whole week has passed: everything in them has expired. */
-export async function dropExpiredPartitions(db: Kysely<unknown>, now: Date): Promise<readonly number[]> {
+export async function dropExpiredPartitions<T>(db: Kysely<T>, now: Date): Promise<readonly number[]> {
   const current = bucketAt(now, 0);
   const expired = [...(await listBuckets(db))].filter((bucket) => bucket < current);
   for (const bucket of expired) {
@@ -55,12 +55,12 @@ export async function dropExpiredPartitions(db: Kysely<unknown>, now: Date): Pro
 }
 
 /** Retention settings in use, in days. */
-export async function listRetentions(db: Kysely<unknown>): Promise<number[]> {
+export async function listRetentions<T>(db: Kysely<T>): Promise<number[]> {
   const { rows } = await sql<{ days: number }>`select distinct retention_days as days from accounts`.execute(db);
   return rows.map(({ days }) => days);
 }
 
-async function listBuckets(db: Kysely<unknown>): Promise<Set<number>> {
+async function listBuckets<T>(db: Kysely<T>): Promise<Set<number>> {
   const { rows } = await sql<{ name: string }>`
     select child.relname as name from pg_inherits
     join pg_class child on child.oid = inhrelid join pg_class parent on parent.oid = inhparent
@@ -68,7 +68,7 @@ async function listBuckets(db: Kysely<unknown>): Promise<Set<number>> {
   return new Set(rows.map(({ name }) => Number(name.slice('events_'.length))));
 }
 
-async function createBucket(db: Kysely<unknown>, bucket: number): Promise<void> {
+async function createBucket<T>(db: Kysely<T>, bucket: number): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await lockPartitions(tx);
     if ((await listBuckets(tx)).has(bucket)) return;
@@ -81,6 +81,6 @@ async function createBucket(db: Kysely<unknown>, bucket: number): Promise<void> 
 }
 
 /** One node at a time; the others wait, and then find the work done. */
-async function lockPartitions(tx: Kysely<unknown>): Promise<void> {
+async function lockPartitions<T>(tx: Kysely<T>): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtext('veredus.partitions'))`.execute(tx);
 }

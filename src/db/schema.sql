@@ -241,7 +241,7 @@ create table events (
   data jsonb,
   constraint events_pkey PRIMARY KEY (server_id, log_xact, id, bucket)
 ) partition by LIST (bucket);
-CREATE INDEX events_log ON events USING btree (log_xact);
+CREATE INDEX events_log ON events USING btree (log_xact, id);
 CREATE INDEX events_message ON events USING btree (message_id);
 
 create table idempotency_keys (

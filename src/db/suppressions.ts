@@ -60,3 +60,17 @@ export async function insertSuppressions(scope: SystemWriteScope, rows: readonly
     .execute();
   return new Set(inserted.map(({ id }) => id));
 }
+
+/** Of those of `ids` that are still in force. */
+export async function listSuppressionReasons(
+  scope: ReadScope,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, SuppressionReason>> {
+  const rows = await scope.db
+    .selectFrom('suppressions')
+    .select(['id', 'reason'])
+    .where('accountId', '=', scope.accountId)
+    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .execute();
+  return new Map(rows.map(({ id, reason }) => [id, reason]));
+}

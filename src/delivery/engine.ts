@@ -152,7 +152,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
         decision = stopping.signal.aborted && sent.reply === null && !sent.inDoubt ? returned() : decide(sent, circumstances(claim));
       }
     } catch (error) {
-      deps.log.error({ err: error, messageId: claim.messageId }, 'an attempt failed on our side; it is tried again');
+      deps.log.error({ error, messageId: claim.messageId }, 'an attempt failed on our side; it is tried again');
       decision = defer(circumstances(claim), null, 'internal error');
     }
     const result = attemptResult(claim, attemptId, sent, decision, {
@@ -182,7 +182,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
           if (claims.length > 0) void handled(claims);
           if (claims.length >= limit) continue;
         } catch (error) {
-          deps.log.error({ err: error }, 'the queue could not be read; trying again');
+          deps.log.error({ error }, 'the queue could not be read; trying again');
         }
       }
       const waiting = new AbortController();
@@ -197,7 +197,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
   /** What fails as a whole before anything was sent is left to its lease: another worker, or this one, takes it again. */
   const handled = (claims: readonly ClaimedRecipient[]): Promise<void> =>
     deliver(claims).catch((error: unknown) => {
-      deps.log.error({ err: error, recipients: claims.length }, 'a batch could not be prepared; its leases will run out');
+      deps.log.error({ error, recipients: claims.length }, 'a batch could not be prepared; its leases will run out');
       for (const item of claims) held.delete(item);
     });
 
@@ -206,7 +206,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
       await clock.sleep(leaseMs / 3, stopping.signal.aborted ? AbortSignal.timeout(DRAIN_MS) : stopping.signal);
       if (held.size === 0) continue;
       await writeInSystemScope(system, clock.now(), (scope) => renewLeases(scope, owner, leaseMs, [...held])).catch(
-        (error: unknown) => deps.log.warn({ err: error }, 'leases could not be renewed'),
+        (error: unknown) => deps.log.warn({ error }, 'leases could not be renewed'),
       );
       if (stopping.signal.aborted) return;
     }

@@ -46,7 +46,7 @@ export function createLedger(deps: Deps): Ledger {
         await writeInSystemScope(system, clock.now(), (scope) => recordSettlements(scope, deps.ids, owner, items));
         break;
       } catch (error) {
-        deps.log.error({ err: error, outcomes: items.length }, 'outcomes could not be recorded; trying again');
+        deps.log.error({ error, outcomes: items.length }, 'outcomes could not be recorded; trying again');
         await clock.sleep(pause);
       }
     }

@@ -37,7 +37,7 @@ export function createChannel(deps: { connectionString: string; clock: Clock; lo
         await deps.clock.sleep(INTERVAL_MS, closing.signal);
       }
     } catch (error) {
-      deps.log.debug({ err: error }, 'a notification was lost with its connection');
+      deps.log.debug({ error }, 'a notification was lost with its connection');
     } finally {
       sending = false;
     }
@@ -64,7 +64,7 @@ export function createChannel(deps: { connectionString: string; clock: Clock; lo
         void sendPending();
         await ended;
       } catch (error) {
-        deps.log.warn({ err: error }, 'the notification connection failed; trying again');
+        deps.log.warn({ error }, 'the notification connection failed; trying again');
       } finally {
         client = null;
       }

@@ -91,7 +91,7 @@ export function createFeed(deps: Deps): RunningFeed {
         if (full) continue;
         if (page.pending) pause = PENDING_MS;
       } catch (error) {
-        deps.log.warn({ err: error }, 'the event log could not be read; trying again');
+        deps.log.warn({ error }, 'the event log could not be read; trying again');
       }
       const waiting = new AbortController();
       const timeout = deps.clock.sleep(pause, AbortSignal.any([closing.signal, waiting.signal]));

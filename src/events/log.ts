@@ -35,6 +35,8 @@ interface EventRow {
   readonly data: unknown;
 }
 
+type Row = (EventRow | { readonly logXact: null }) & { readonly horizon: number; readonly pending: boolean };
+
 export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 const horizon = sql<number>`
@@ -59,16 +61,15 @@ export interface LogPage {
 
 /** What the whole installation appended after `after`: for the one reader of each node. */
 export async function readLog(db: Database, after: LogPosition, limit: number): Promise<LogPage> {
-  const { rows } = await sql<EventRow | { logXact: null; horizon: number; pending: boolean }>`
-    with edge as materialized (select ${horizon} as horizon),
+  // The horizon is no condition of the scan: an upper bound that the planner cannot know would only mislead it.
+  const { rows } = await sql<Row>`
+    with edge as materialized (
+      select ${horizon} as horizon, (select max(log_xact) from events) as newest),
     page as (
-      select ${columns} from events
-      where log_xact >= ${after.xact} and (log_xact, id) > (${after.xact}, ${after.id}::uuid)
-        and log_xact < (select horizon from edge)
+      select ${columns} from events where (log_xact, id) > (${after.xact}, ${after.id}::uuid)
       order by log_xact, id limit ${limit})
-    select page.*, edge.horizon,
-      exists (select from events where log_xact >= edge.horizon) as pending
-    from edge left join page on true order by page.log_xact, page.id`.execute(db);
+    select page.*, edge.horizon, coalesce(edge.newest >= edge.horizon, false) as pending
+    from edge left join page on page.log_xact < edge.horizon order by page.log_xact, page.id`.execute(db);
   return pageOf(rows);
 }
 
@@ -86,7 +87,6 @@ export async function readServerLog(
     sql`account_id = ${reach.accountId}::uuid`,
     sql`bucket >= ${fromBucket}`,
     sql`(log_xact, id) > (${after.xact}, ${after.id}::uuid)`,
-    sql`log_xact < (select horizon from edge)`,
   ];
   if (reach.streamId !== null) conditions.push(sql`stream_id = ${reach.streamId}::uuid`);
   if (filter.types) conditions.push(sql`type = any(${filter.types}::message_event_type[])`);
@@ -97,13 +97,13 @@ export async function readServerLog(
     // The id tells the partition: without it a filter by one message would look into all of them.
     conditions.push(sql`message_id = ${filter.messageId}::uuid`, sql`bucket = ${bucketOfMessage(filter.messageId)}`);
   }
-  const { rows } = await sql<EventRow | { logXact: null; horizon: number; pending: boolean }>`
+  const { rows } = await sql<Row>`
     with edge as materialized (select ${horizon} as horizon),
     page as (
       select ${columns} from events where ${sql.join(conditions, sql` and `)}
       order by log_xact, id limit ${limit})
     select page.*, edge.horizon, false as pending
-    from edge left join page on true order by page.log_xact, page.id`.execute(db);
+    from edge left join page on page.log_xact < edge.horizon order by page.log_xact, page.id`.execute(db);
   return pageOf(rows);
 }
 
@@ -154,15 +154,14 @@ export async function readFloor(
   return { droppedThrough: row?.droppedThrough ?? -1, oldest };
 }
 
-function pageOf(rows: readonly (EventRow | { logXact: null; horizon: number; pending: boolean })[]): LogPage {
-  const edge = rows[0] as unknown as { horizon: number; pending: boolean } | undefined;
+function pageOf(rows: readonly Row[]): LogPage {
   const events: LoggedEvent[] = [];
-  for (const row of rows) if (row.logXact !== null) events.push(toEvent(row));
+  for (const row of rows) if ('id' in row && row.logXact !== null) events.push(toEvent(row));
+  const [edge] = rows;
   return { events, horizon: { xact: edge?.horizon ?? 0, id: FIRST_ID }, pending: edge?.pending ?? false };
 }
 
-function toEvent(row: EventRow): LoggedEvent {
-  const { logXact, ...event } = row;
+function toEvent({ logXact, horizon: _, pending: __, ...event }: EventRow & { horizon?: number; pending?: boolean }): LoggedEvent {
   // `append` wrote the data that the catalogue gives for the type.
-  return { ...event, position: { xact: logXact, id: row.id } } as LoggedEvent;
+  return { ...event, position: { xact: logXact, id: event.id } } as LoggedEvent;
 }

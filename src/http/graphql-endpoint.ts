@@ -110,8 +110,9 @@ export function createGraphqlEndpoint(options: EndpointOptions): (exchange: Exch
     metrics.refused(String(errors[0]?.extensions['code'] ?? 'INTERNAL'));
     if (response.headersSent || response.destroyed) return void response.destroy();
     for (const [name, value] of Object.entries(fault?.headers ?? {})) response.setHeader(name, value);
-    // A body that is not read to its end would be taken for the next request.
-    if (!request.complete) response.setHeader('Connection', 'close');
+    // Node reads what is left of the body before the next request. That is worth it for a small one only.
+    const declared = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
+    if (!request.complete && declared > MAX_ANONYMOUS_BODY_BYTES) response.setHeader('Connection', 'close');
     const mediaType = accepted.json ?? 'application/json';
     const status = fault?.inDocument === true && mediaType === 'application/json' ? 200 : (fault?.status ?? 500);
     writeResult(response, status, mediaType, { errors });

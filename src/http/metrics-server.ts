@@ -13,7 +13,7 @@ export function createMetricsServer(
   host: string,
   port: number,
   ready: () => Promise<boolean>,
-  registry: Registry | undefined,
+  registry: Pick<Registry, 'metrics' | 'contentType'> | undefined,
 ): MetricsServer {
   const server = createServer(async (request, response) => {
     const path = request.url ?? '/';

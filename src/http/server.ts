@@ -58,7 +58,7 @@ export interface HttpServerOptions {
   onRevocation?(listener: (tokenIds: readonly string[]) => void): () => void;
   ready(): Promise<boolean>;
   readonly metrics?: Registry;
-  readonly timeouts?: Partial<typeof TIMEOUTS>;
+  readonly timeouts?: Partial<Timeouts>;
 }
 
 export interface HttpServer {
@@ -78,11 +78,14 @@ const TIMEOUTS = {
   checkInterval: 2_000,
   /** How long running requests may take when the process ends. */
   drain: 10_000,
-} as const satisfies Record<string, number>;
+};
+type Timeouts = Readonly<typeof TIMEOUTS>;
+
+const DRAIN_CHECK_MS = 25;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { schema, config, log, clock, random, ready } = options;
-  const timeouts: Record<keyof typeof TIMEOUTS, number> = { ...TIMEOUTS, ...options.timeouts };
+  const timeouts: Timeouts = { ...TIMEOUTS, ...options.timeouts };
   const newRequestId = requestIds(random);
   const tls = config.httpTls !== null;
   let closing = false;
@@ -177,16 +180,22 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     async close() {
       closing = true;
+      let drained = false;
       const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve());
+        server.close(() => {
+          drained = true;
+          resolve();
+        });
       });
-      server.closeIdleConnections();
       operations.endAllStreams();
       tokens.close();
       await sockets.close();
-      const stop = new AbortController();
-      await Promise.race([closed, clock.sleep(timeouts.drain, stop.signal)]);
-      stop.abort();
+      const end = clock.monotonic() + timeouts.drain;
+      while (!drained && clock.monotonic() < end) {
+        // Connections whose last answer was begun before the end was known stay open without being asked to close.
+        server.closeIdleConnections();
+        await clock.sleep(DRAIN_CHECK_MS);
+      }
       server.closeAllConnections();
       await closed;
       await metricsServer?.close();
@@ -194,7 +203,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
 }
 
-function createNodeServer({ httpTls }: HttpConfig, timeouts: Record<keyof typeof TIMEOUTS, number>): Server {
+function createNodeServer({ httpTls }: HttpConfig, timeouts: Timeouts): Server {
   const nodeOptions: ServerOptions = {
     headersTimeout: timeouts.headers,
     requestTimeout: timeouts.request,

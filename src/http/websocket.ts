@@ -11,7 +11,7 @@ import { handleProtocols, makeServer, type Server, type SubscribePayload } from 
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Clock, Log, Random } from '#/runtime/ports.ts';
 import { tokenInHeaders, tokenInParams } from './credentials.ts';
-import { RequestFault } from './errors.ts';
+import { RequestFault, refused } from './errors.ts';
 import type { LiveTokens } from './live-tokens.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { Admitted, Call, Operations } from './operations.ts';
@@ -36,6 +36,8 @@ const TOKEN_DEAD = 4401;
 const TOO_MUCH = 4429;
 const INTERNAL = 4500;
 const GOING_AWAY = 1001;
+
+const tooManyOperations = refused(429, 'RATE_LIMITED', 'Too many operations on one socket.').errors;
 
 export interface WebSocketOptions {
   readonly schema: GraphQLSchema;
@@ -153,6 +155,7 @@ export class WebSocketEndpoint {
       onSubscribe: ({ subscriptions, extra }, _id, payload) => {
         if (Object.keys(subscriptions).length > SOCKET_LIMITS.operations) {
           extra.connection.socket.close(TOO_MUCH, 'Too many operations');
+          return tooManyOperations;
         }
         return this.#admit(extra.connection, payload);
       },

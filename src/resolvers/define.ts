@@ -17,7 +17,7 @@ export interface Caller {
 }
 
 /** A class of expected errors; its literal code keeps other Errors out of a declaration. */
-export type ErrorClass = abstract new (...args: never[]) => ExpectedError;
+export type ErrorClass = new (...args: never[]) => ExpectedError;
 type Fail<E extends readonly ErrorClass[]> = (error: InstanceType<E[number]>) => never;
 
 /** What may be used inside a transaction: nothing here reaches the network. */

@@ -267,7 +267,7 @@ const statements = [
      metadata jsonb,
      data jsonb,
      primary key (server_id, log_xact, id, bucket)) partition by list (bucket)`,
-  `create index events_log on events (log_xact)`,
+  `create index events_log on events (log_xact, id)`,
   `create index events_message on events (message_id)`,
 
   // How far retention has dropped events of a server: a cursor before it has expired.

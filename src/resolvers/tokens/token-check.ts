@@ -85,13 +85,13 @@ export function createTokenCheck(deps: { db: Database; clock: Clock; channel: Ch
   const every = async (ms: number, run: () => Promise<void>): Promise<void> => {
     while (!closing.signal.aborted) {
       await clock.sleep(ms, closing.signal);
-      await run().catch((error: unknown) => log.warn({ err: error }, 'tokens could not be looked at'));
+      await run().catch((error: unknown) => log.warn({ error }, 'tokens could not be looked at'));
     }
   };
 
   const stopListening = deps.channel.on('tokens', () => {
     entries.clear();
-    void sweep().catch((error: unknown) => log.warn({ err: error }, 'tokens could not be looked at'));
+    void sweep().catch((error: unknown) => log.warn({ error }, 'tokens could not be looked at'));
   });
   const running = Promise.all([every(SWEEP_MS, sweep), every(RECORD_MS, record)]);
 

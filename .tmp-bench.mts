@@ -1,0 +1,17 @@
+import { createHttpServer } from '#/http/server.ts';
+import { systemClock } from '#/runtime/clock.ts';
+import { systemRandom } from '#/runtime/random.ts';
+import { GraphQLSchema, GraphQLObjectType, GraphQLString, GraphQLNonNull, GraphQLInputObjectType, GraphQLList, GraphQLUnionType } from 'graphql';
+import { Registry } from 'prom-client';
+const str = new GraphQLNonNull(GraphQLString);
+const sent = new GraphQLObjectType({ name:'SentEmail', isTypeOf: () => true, fields:{ id:{type:str}, status:{type:str}}});
+const bad = new GraphQLObjectType({ name:'InvalidInput', isTypeOf: () => false, fields:{ message:{type:str}}});
+const union = new GraphQLUnionType({ name:'SendEmailResult', types:[sent,bad]});
+const input = new GraphQLInputObjectType({ name:'SendEmailInput', fields:{ from:{type:str}, to:{type:new GraphQLNonNull(new GraphQLList(str))}, subject:{type:str}, htmlBody:{type:GraphQLString}, textBody:{type:GraphQLString}}});
+const schema = new GraphQLSchema({ query:new GraphQLObjectType({name:'Query',fields:{hello:{type:GraphQLString,resolve:()=>'x'}}}), mutation:new GraphQLObjectType({name:'Mutation',fields:{sendEmail:{type:union,args:{input:{type:new GraphQLNonNull(input)}},resolve:async()=>({id:'msg_1',status:'ACCEPTED'})}}})});
+const caller = { actor:{kind:'SERVER_TOKEN',accountId:'a',serverId:'s',tokenId:'t',label:'',scopes:new Set(),streamId:null}, expiresAt:null, deprecation:null } as const;
+const noop=()=>{}; const log={debug:noop,info:noop,warn:noop,error:console.error,child(){return log}};
+const s = createHttpServer({ schema, config:{httpHost:'127.0.0.1',httpPort:4777,httpTls:null,publicUrl:'http://x',trustedProxies:[],rateLimit:1e8,maxCost:50000,workers:1,metricsPort:null}, log, clock:systemClock, random:systemRandom, authenticate: async()=>caller, createContext:(c,r)=>({c,r}), ready:async()=>true, metrics:new Registry() });
+await s.listen();
+let c0=process.cpuUsage(); process.on("SIGUSR2",()=>{const u=process.cpuUsage(c0); console.log("cpu s", (u.user+u.system)/1e6, "rss", process.memoryUsage().rss/1e6|0); c0=process.cpuUsage()});
+process.on('SIGTERM', async()=>{ const u=process.cpuUsage(c0); console.log('cpu s', (u.user+u.system)/1e6, 'rss', process.memoryUsage().rss/1e6|0); process.exit(0)});

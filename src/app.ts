@@ -1,0 +1,133 @@
+// The composition root: the only file that constructs things. One node is one process with its roles; `serve` runs
+// several, tests run it in their own process.
+import { connectDatabase } from '#/db/client.ts';
+import { type SystemScope, systemScope } from '#/db/scope.ts';
+import { startDelivery } from '#/delivery/engine.ts';
+import { createOutbound } from '#/delivery/outbound.ts';
+import type { RouteSettings } from '#/delivery/route.ts';
+import { createChannel } from '#/events/channel.ts';
+import { createFeed } from '#/events/feed.ts';
+import { createHttpServer } from '#/http/server.ts';
+import { startHousekeeping } from '#/maintenance/housekeeping.ts';
+import type { Deps } from '#/resolvers/deps.ts';
+import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
+import { createTokenCheck } from '#/resolvers/tokens/token-check.ts';
+import { systemClock } from '#/runtime/clock.ts';
+import type { Config } from '#/runtime/config.ts';
+import { createDns } from '#/runtime/dns.ts';
+import { createIds } from '#/runtime/ids.ts';
+import type { Channel, Clock, Dns, Ids, Log, Random } from '#/runtime/ports.ts';
+import { systemRandom } from '#/runtime/random.ts';
+import { createSmtpClient } from '#/runtime/smtp-client.ts';
+import { createContext } from '#/schema/context.ts';
+import { schema } from '#/schema/index.ts';
+import type { Registry } from 'prom-client';
+
+/** Connections to the database of one process: 20 processes of them fit a PostgreSQL of 300. */
+const DATABASE_CONNECTIONS = 14;
+
+export interface NodeOptions {
+  readonly config: Config;
+  readonly connectionString: string;
+  readonly log: Log;
+  readonly metrics?: Registry;
+  /** In place of the real ones, in tests. */
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly dns?: Dns;
+  readonly leaseMs?: number;
+}
+
+export interface Node extends AsyncDisposable {
+  /** Null without the role `api`. */
+  readonly httpPort: number | null;
+  readonly deps: Deps;
+  readonly system: SystemScope;
+}
+
+/** What every process has, whatever its roles: also the command line's. */
+export interface Base extends AsyncDisposable {
+  readonly system: SystemScope;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly channel: Channel;
+}
+
+export function createBase(options: Pick<NodeOptions, 'connectionString' | 'log' | 'clock' | 'random'>): Base {
+  const { connectionString, log } = options;
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? systemRandom;
+  const database = connectDatabase({ connectionString, maxConnections: DATABASE_CONNECTIONS });
+  const channel = createChannel({ connectionString, clock, log });
+  return {
+    system: systemScope(database.db),
+    clock,
+    random,
+    ids: createIds(clock, random),
+    channel,
+    async [Symbol.asyncDispose]() {
+      await channel[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Starts the roles of `config`. Disposal ends them in the order in which they need each other. */
+export async function startNode(options: NodeOptions): Promise<Node> {
+  const { config, log } = options;
+  await using stack = new AsyncDisposableStack();
+  const base = stack.use(createBase(options));
+  const { system, clock, random, ids, channel } = base;
+  const { db } = system;
+  const feed = stack.use(createFeed({ db, channel, clock, log }));
+  const profiles = createSendingProfiles({ db, clock, channel });
+  const deps: Deps = { db, clock, ids, random, log, channel, feed, profiles };
+
+  if (config.roles.has('delivery')) {
+    const dns = options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
+    const settings = { ...routeSettings(config), heloName: config.heloName };
+    const outbound = createOutbound({ settings, smtp: createSmtpClient({ clock }), dns, clock, random, log });
+    const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
+    stack.use(startDelivery({ system, clock, ids, random, log, channel, outbound, keepTranscripts: false, ...leaseMs }));
+  }
+  if (config.roles.has('maintenance')) stack.use(startHousekeeping({ system, clock, log }));
+
+  let httpPort: number | null = null;
+  if (config.roles.has('api')) {
+    const tokens = stack.use(createTokenCheck({ db, clock, channel, log }));
+    const http = createHttpServer({
+      schema,
+      config,
+      log,
+      clock,
+      random,
+      authenticate: (secret, ipAddress) => tokens.check(secret, ipAddress),
+      createContext: (caller, request) => createContext(deps, caller, request),
+      onRevocation: (listener) => tokens.onRevocation(listener),
+      ready: () => isReady(system),
+      ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+    });
+    httpPort = (await http.listen()).port;
+    stack.defer(() => http.close());
+  }
+  const running = stack.move();
+  return { httpPort, deps, system, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+function routeSettings(config: Config): RouteSettings {
+  const { allowPrivateNetworks } = config;
+  if (config.outbound === 'relay' && config.relay !== null) {
+    return { outbound: { kind: 'relay', relay: config.relay }, allowPrivateNetworks };
+  }
+  return { outbound: { kind: 'mx', port: config.mxPort }, allowPrivateNetworks };
+}
+
+async function isReady(system: SystemScope): Promise<boolean> {
+  try {
+    await system.db.selectFrom('installation').select('logOffset').execute();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,61 @@
+// `veredus serve`: the database, the migrations, and the processes that run the roles; then waits for the end.
+import { AggregatorRegistry } from 'prom-client';
+import { createBase } from '#/app.ts';
+import { migrateToLatest } from '#/db/migrate.ts';
+import { createMetricsServer } from '#/http/metrics-server.ts';
+import { systemClock } from '#/runtime/clock.ts';
+import { type Config, loadConfig } from '#/runtime/config.ts';
+import { environment } from '#/runtime/environment.ts';
+import { createLog } from '#/runtime/log.ts';
+import type { Log } from '#/runtime/ports.ts';
+import { readArguments } from './arguments.ts';
+import { openDatabase } from './database.ts';
+import { addresses, firstSteps } from './first-start.ts';
+import { startWorkers } from './workers.ts';
+
+export async function run(args: readonly string[]): Promise<void> {
+  readArguments(args, {});
+  const config = loadConfig(environment());
+  const log = createLog({ level: config.logLevel });
+  // Before anything starts that a signal would have to stop.
+  const end = Promise.withResolvers<string>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => end.resolve(signal));
+
+  await using stack = new AsyncDisposableStack();
+  const database = stack.use(await openDatabase(config, log, 'own'));
+  const { connectionString } = database;
+  if (config.autoMigrate) await migrateToLatest(connectionString, systemClock.now());
+  const steps = await stepsOfFirstStart(config, connectionString, log);
+
+  const env = { VEREDUS_DATABASE_URL: connectionString, VEREDUS_DATABASE_URL_FILE: '' };
+  const workers = startWorkers({ count: config.workers, env, log, clock: systemClock });
+  stack.defer(() => workers.stop());
+  const failed = Promise.race([
+    workers.ready.then(() => new Promise<never>(() => {})),
+    database.exited.then(({ code }) => Promise.reject(new Error(`the embedded PostgreSQL ended by itself (code ${code})`))),
+  ]);
+  const httpPort = await Promise.race([workers.ready, failed, end.promise.then(() => null)]);
+  if (config.metricsPort !== null) stack.use(await serveMetrics(config, config.metricsPort));
+  if (config.roles.has('api')) {
+    console.log(addresses(config, httpPort));
+    if (steps !== null) console.log(steps(httpPort));
+  }
+  log.info({ httpPort, workers: config.workers, roles: [...config.roles] }, 'serving');
+
+  const reason = await Promise.race([end.promise, failed]);
+  log.info({ reason }, 'stopping');
+}
+
+/** On an empty installation: makes the sandbox server and what to tell of it. */
+async function stepsOfFirstStart(config: Config, connectionString: string, log: Log) {
+  await using base = createBase({ connectionString, log });
+  return firstSteps(config, base);
+}
+
+async function serveMetrics(config: Config, port: number): Promise<AsyncDisposable> {
+  const all = new AggregatorRegistry();
+  const registry = { metrics: () => all.clusterMetrics(), contentType: all.contentType };
+  const server = createMetricsServer(config.httpHost, port, () => Promise.resolve(true), registry);
+  await server.listen();
+  return { [Symbol.asyncDispose]: () => server.close() };
+}

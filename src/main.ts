@@ -1,0 +1,40 @@
+// The program: `veredus COMMAND`. Picks the command; each stands in src/cli.
+import { ConfigError } from '#/runtime/config.ts';
+import { ExpectedError } from '#/domain/errors.ts';
+import { UsageError } from '#/cli/arguments.ts';
+
+const commands: Readonly<Record<string, () => Promise<{ run(args: readonly string[]): Promise<void> }>>> = {
+  serve: () => import('#/cli/serve.ts'),
+  worker: () => import('#/cli/worker.ts'),
+  migrate: () => import('#/cli/migrate.ts'),
+  bootstrap: () => import('#/cli/bootstrap.ts'),
+};
+
+const USAGE = `veredus serve        runs the roles
+veredus migrate      brings the database up to date
+veredus bootstrap    makes an account, its owner, a server and tokens:
+    --account NAME --owner-email ADDRESS [--owner-password-file FILE]
+    --server NAME [--delivery live|sandbox] [--verified-domain DOMAIN]… [--json]
+
+Settings are environment variables: docs/configuration.md.`;
+
+/** Exit codes after sysexits.h: 64 usage, 78 configuration, 1 anything else. */
+async function main(): Promise<void> {
+  const [name, ...args] = process.argv.slice(2);
+  const load = name === undefined ? undefined : commands[name];
+  if (load === undefined) {
+    const asked = name === undefined || name === 'help' || name === '--help';
+    (asked ? console.log : console.error)(asked ? USAGE : `veredus: there is no command ${name}\n\n${USAGE}`);
+    process.exitCode = asked ? 0 : 64;
+    return;
+  }
+  try {
+    await (await load()).run(args);
+  } catch (error) {
+    process.exitCode = error instanceof UsageError ? 64 : error instanceof ConfigError ? 78 : 1;
+    const known = error instanceof UsageError || error instanceof ConfigError || error instanceof ExpectedError;
+    console.error(known ? `veredus: ${error.message}` : error);
+  }
+}
+
+await main();

@@ -1,0 +1,42 @@
+// What must be done from time to time, by one node for all: partitions ahead, expired ones dropped, keys forgotten.
+import { deleteExpiredKeys } from '#/db/idempotency-keys.ts';
+import { dropExpiredPartitions, ensurePartitions, listRetentions } from '#/db/partitions.ts';
+import type { SystemScope } from '#/db/scope.ts';
+import { RETENTION_DAYS } from '#/domain/retention.ts';
+import type { Clock, Log } from '#/runtime/ports.ts';
+
+const EVERY_MS = 10 * 60_000;
+/** Keys deleted by one statement. */
+const KEYS = 10_000;
+
+interface Deps {
+  readonly system: SystemScope;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function startHousekeeping(deps: Deps): AsyncDisposable {
+  const stopping = new AbortController();
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      await keepHouse(deps).catch((error: unknown) => deps.log.error({ error }, 'housekeeping failed; it is tried again'));
+      await deps.clock.sleep(EVERY_MS, stopping.signal);
+    }
+  })();
+  return {
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** Safe on any number of nodes: each step takes its own lock, or does what two may do at once. */
+export async function keepHouse({ system, clock, log }: Deps): Promise<void> {
+  const { db } = system;
+  const now = clock.now();
+  await ensurePartitions(db, now, [RETENTION_DAYS.default, ...(await listRetentions(db))]);
+  const dropped = await dropExpiredPartitions(db, now);
+  if (dropped.length > 0) log.info({ buckets: dropped }, 'retention dropped partitions');
+  while ((await deleteExpiredKeys(system, now, KEYS)) === KEYS);
+}

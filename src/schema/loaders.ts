@@ -1,0 +1,73 @@
+// Rows by id, each kind asked for once per tick: what keeps a page of messages from being a query per message. They live
+// in Pothos' cache of the context, which a subscription empties for each event.
+import { createContextCache } from '@pothos/core';
+import DataLoader from 'dataloader';
+import { findAccount } from '#/db/accounts.ts';
+import { findTokens } from '#/db/api-tokens.ts';
+import { findBounces } from '#/db/bounces.ts';
+import { findMessages } from '#/db/messages.ts';
+import { listAttempts, listDueTimes, listRecipients } from '#/db/recipients.ts';
+import type { ReadScope } from '#/db/scope.ts';
+import { findServers, findStreams, listStreams } from '#/db/servers.ts';
+import { listSuppressionReasons } from '#/db/suppressions.ts';
+import { listMessageEvents, type LoggedEvent, type MessageEventsKey } from '#/resolvers/events/message-events.ts';
+import { readContents } from '#/resolvers/messages/message-content.ts';
+import { type Context, scopeOf } from './context.ts';
+
+/** Content may be megabytes for each message. */
+const CONTENTS_AT_ONCE = 10;
+const ROWS_AT_ONCE = 500;
+
+type Ids = readonly string[];
+
+export const loadersOf = createContextCache((context: Context) => {
+  const scope = scopeOf(context);
+  const now = () => context.deps.clock.now();
+  return {
+    account: one((ids) => findAccount(scope).then((row) => (row !== undefined && ids.includes(row.id) ? [row] : []))),
+    server: one((ids) => findServers(scope, ids)),
+    stream: one((ids) => findStreams(scope, ids)),
+    token: one((ids) => findTokens(scope, ids)),
+    message: one((ids) => findMessages(scope, ids, now())),
+    bounce: one((ids) => findBounces(scope, ids)),
+    streamsOfServer: many((ids) => listStreams(scope, ids), ({ serverId }) => serverId),
+    recipients: many((ids) => listRecipients(scope, ids), ({ messageId }) => messageId),
+    attempts: many((ids) => listAttempts(scope, ids), ({ messageId }) => messageId),
+    dueTimes: many((ids) => listDueTimes(scope, ids), ({ messageId }) => messageId),
+    content: mapped((ids) => readContents(scope, ids), CONTENTS_AT_ONCE),
+    suppressionReason: mapped((ids) => listSuppressionReasons(scope, ids), ROWS_AT_ONCE),
+    events: eventsLoader(scope),
+  };
+});
+
+/** Null for what is not there, or not within the scope. */
+function one<R extends { readonly id: string }>(load: (ids: Ids) => Promise<readonly R[]>) {
+  return mapped(async (ids) => new Map((await load(ids)).map((row) => [row.id, row])), ROWS_AT_ONCE);
+}
+
+function many<R>(load: (ids: Ids) => Promise<readonly R[]>, parentOf: (row: R) => string) {
+  return new DataLoader<string, readonly R[]>(
+    async (ids) => {
+      const rows = Map.groupBy(await load(ids), parentOf);
+      return ids.map((id) => rows.get(id) ?? []);
+    },
+    { maxBatchSize: ROWS_AT_ONCE },
+  );
+}
+
+function mapped<R>(load: (ids: Ids) => Promise<ReadonlyMap<string, R>>, maxBatchSize: number) {
+  return new DataLoader<string, R | null>(
+    async (ids) => {
+      const rows = await load(ids);
+      return ids.map((id) => rows.get(id) ?? null);
+    },
+    { maxBatchSize },
+  );
+}
+
+function eventsLoader(scope: ReadScope) {
+  return new DataLoader<MessageEventsKey, readonly LoggedEvent[], string>((keys) => listMessageEvents(scope, keys), {
+    cacheKeyFn: ({ messageId, after, limit }) => `${messageId} ${after?.xact} ${after?.id} ${limit}`,
+    maxBatchSize: ROWS_AT_ONCE,
+  });
+}
