@@ -85,11 +85,14 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const deps: Deps = { db, clock, ids, random, log, channel, feed, profiles };
 
   if (config.roles.has('delivery')) {
-    const dns = options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
+    const dns =
+      options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
     const settings = { ...routeSettings(config), heloName: config.heloName };
     const outbound = createOutbound({ settings, smtp: createSmtpClient({ clock }), dns, clock, random, log });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
-    stack.use(startDelivery({ system, clock, ids, random, log, channel, outbound, keepTranscripts: false, ...leaseMs }));
+    stack.use(
+      startDelivery({ system, clock, ids, random, log, channel, outbound, keepTranscripts: false, ...leaseMs }),
+    );
   }
   if (config.roles.has('maintenance')) stack.use(startHousekeeping({ system, clock, log }));
 

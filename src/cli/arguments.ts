@@ -4,7 +4,10 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 /** Wrong use of a command: told in one line, exit code 64. */
 export class UsageError extends Error {}
 
-export function readArguments<const O extends NonNullable<ParseArgsConfig['options']>>(args: readonly string[], options: O) {
+export function readArguments<const O extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  options: O,
+) {
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {

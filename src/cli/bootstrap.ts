@@ -54,9 +54,11 @@ export async function run(args: readonly string[]): Promise<void> {
 
 async function passwordHash(file: string | undefined): Promise<string | null> {
   if (file === undefined) return null;
-  const password = (await readFile(file, 'utf8').catch(() => {
-    throw new UsageError(`--owner-password-file: ${file} cannot be read`);
-  })).replace(/\r?\n$/, '');
+  const password = (
+    await readFile(file, 'utf8').catch(() => {
+      throw new UsageError(`--owner-password-file: ${file} cannot be read`);
+    })
+  ).replace(/\r?\n$/, '');
   if (password.length < 8 || password.length > 256) throw new UsageError('the password must have 8 to 256 characters');
   return hashPassword(password);
 }

@@ -1,7 +1,9 @@
 // `veredus serve`: the database, the migrations, and the processes that run the roles; then waits for the end.
 import { AggregatorRegistry } from 'prom-client';
 import { createBase } from '#/app.ts';
+import { endAllLeases } from '#/db/delivery-queue.ts';
 import { migrateToLatest } from '#/db/migrate.ts';
+import { writeInSystemScope } from '#/db/scope.ts';
 import { createMetricsServer } from '#/http/metrics-server.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { type Config, loadConfig } from '#/runtime/config.ts';
@@ -25,7 +27,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const database = stack.use(await openDatabase(config, log, 'own'));
   const { connectionString } = database;
   if (config.autoMigrate) await migrateToLatest(connectionString, systemClock.now());
-  const steps = await stepsOfFirstStart(config, connectionString, log);
+  const steps = await prepareInstallation(config, connectionString, log);
 
   const env = { VEREDUS_DATABASE_URL: connectionString, VEREDUS_DATABASE_URL_FILE: '' };
   const workers = startWorkers({ count: config.workers, env, log, clock: systemClock });
@@ -46,10 +48,12 @@ export async function run(args: readonly string[]): Promise<void> {
   log.info({ reason }, 'stopping');
 }
 
-/** On an empty installation: makes the sandbox server and what to tell of it. */
-async function stepsOfFirstStart(config: Config, connectionString: string, log: Log) {
+/** Before any worker runs: ends the leases of dead ones; on an empty installation makes the sandbox server and what to tell of it. */
+async function prepareInstallation(config: Config, connectionString: string, log: Log) {
   await using base = createBase({ connectionString, log });
-  return firstSteps(config, base);
+  // The embedded server's folder is locked to this process: whoever held a lease is dead, and need not be waited for.
+  if (config.databaseUrl === null) await writeInSystemScope(base.system, systemClock.now(), endAllLeases);
+  return await firstSteps(config, base);
 }
 
 async function serveMetrics(config: Config, port: number): Promise<AsyncDisposable> {

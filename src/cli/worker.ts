@@ -26,7 +26,12 @@ export async function run(): Promise<void> {
   const { databaseUrl } = config;
   if (databaseUrl === null) throw new UsageError('worker is started by serve');
   // The parent serves the metrics of all.
-  const node = await startNode({ config: { ...config, metricsPort: null }, connectionString: databaseUrl, log, metrics });
+  const node = await startNode({
+    config: { ...config, metricsPort: null },
+    connectionString: databaseUrl,
+    log,
+    metrics,
+  });
   const ready: FromWorker = { kind: 'ready', httpPort: node.httpPort };
   process.send?.(ready);
   await stop.promise;

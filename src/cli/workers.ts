@@ -45,7 +45,8 @@ export function startWorkers(options: {
     worker.on('error', (error) => log.warn({ error }, 'a worker could not be spoken to'));
     worker.once('exit', (code, signal) => {
       if (stopping) return;
-      if (started.size < count) return ready.reject(new Error(`a worker ended at its start (${signal ?? `code ${code}`})`));
+      if (started.size < count)
+        return ready.reject(new Error(`a worker ended at its start (${signal ?? `code ${code}`})`));
       log.error({ code, signal }, 'a worker died; another takes its place');
       void clock.sleep(RESTART_MS).then(() => stopping || fork());
     });
@@ -57,7 +58,9 @@ export function startWorkers(options: {
     async stop() {
       stopping = true;
       const workers = Object.values(cluster.workers ?? {}).filter((worker): worker is Worker => worker !== undefined);
-      const ended = Promise.all(workers.map((worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve()))));
+      const ended = Promise.all(
+        workers.map((worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve()))),
+      );
       for (const worker of workers) if (worker.isConnected()) worker.send(STOP);
       const done = new AbortController();
       await Promise.race([ended, clock.sleep(STOP_MS, done.signal)]);

@@ -30,7 +30,11 @@ export async function listDeadTokens(db: Database, ids: readonly string[], now: 
 
 export function findTokens(scope: ReadScope, ids: readonly string[]): Promise<TokenRow[]> {
   if (ids.length === 0) return Promise.resolve([]);
-  let query = scope.db.selectFrom('apiTokens').selectAll().where('accountId', '=', scope.accountId).where('id', 'in', [...ids]);
+  let query = scope.db
+    .selectFrom('apiTokens')
+    .selectAll()
+    .where('accountId', '=', scope.accountId)
+    .where('id', 'in', [...ids]);
   if (scope.serverId !== null) query = query.where('serverId', '=', scope.serverId);
   return query.execute();
 }

@@ -10,7 +10,7 @@ export type Database = Kysely<DB>;
 const types: pg.CustomTypesConfig = {
   getTypeParser(oid, format) {
     if (oid === pg.types.builtins.INT8 && format !== 'binary') return Number;
-    return pg.types.getTypeParser(oid, format);
+    return pg.types.getTypeParser(oid, format) as unknown;
   },
 };
 
@@ -78,9 +78,11 @@ const PLANNED_ANEW = 'select /* plan anew */';
 
 /** Gives each parametrised statement that Kysely sends its prepared name. */
 class PreparingClient extends pg.Client {
-  // biome-ignore lint: node-pg's overloads cannot be repeated here
+  // node-pg's overloads cannot be repeated here.
+  // oxlint-disable-next-line typescript/no-explicit-any
   override query(...args: any[]): any {
-    const [text, values] = args;
+    const text: unknown = args[0];
+    const values: unknown = args[1];
     if (typeof text === 'string' && Array.isArray(values) && !text.startsWith(PLANNED_ANEW)) {
       const name = statementName(text);
       if (name !== undefined) return super.query({ name, text, values });

@@ -9,7 +9,18 @@ import type { DeliveryQueueTable } from './tables.gen.ts';
 export type QueuedRecipient = Selectable<DeliveryQueueTable>;
 export type NewQueuedRecipient = Pick<
   QueuedRecipient,
-  | 'accountId' | 'messageId' | 'ordinal' | 'bucket' | 'serverId' | 'streamId' | 'lane' | 'sandboxed' | 'address' | 'domain' | 'dueAt' | 'deliverBy'
+  | 'accountId'
+  | 'messageId'
+  | 'ordinal'
+  | 'bucket'
+  | 'serverId'
+  | 'streamId'
+  | 'lane'
+  | 'sandboxed'
+  | 'address'
+  | 'domain'
+  | 'dueAt'
+  | 'deliverBy'
 >;
 
 /** Lower goes first. */
@@ -82,7 +93,9 @@ export async function claimDue(
     from due
     where q.account_id = due.account_id and q.message_id = due.message_id and q.ordinal = due.ordinal
     returning q.account_id, q.message_id, q.ordinal, q.server_id, q.stream_id, q.sandboxed, q.address, q.domain, q.deliver_by,
-      q.attempts, q.first_failed_at, q.attempt_id as lost_attempt_id, q.content_sent as lost_after_content`.execute(scope.tx);
+      q.attempts, q.first_failed_at, q.attempt_id as lost_attempt_id, q.content_sent as lost_after_content`.execute(
+    scope.tx,
+  );
   return rows;
 }
 
@@ -133,13 +146,18 @@ export async function markContentSent(
   return new Set(rows.map(({ attemptId }) => attemptId));
 }
 
-const keyText = ({ messageId, ordinal }: { readonly messageId: string; readonly ordinal: number }) => `${messageId}/${ordinal}`;
+const keyText = ({ messageId, ordinal }: { readonly messageId: string; readonly ordinal: number }) =>
+  `${messageId}/${ordinal}`;
 
 /**
  * Removes the rows of recipients that reached a final state. Answers those that were still this owner's, as
  * `messageId/ordinal`: what became of the others is for their new owner to say.
  */
-export async function dequeue(scope: SystemWriteScope, owner: string, keys: readonly RecipientKey[]): Promise<Set<string>> {
+export async function dequeue(
+  scope: SystemWriteScope,
+  owner: string,
+  keys: readonly RecipientKey[],
+): Promise<Set<string>> {
   if (keys.length === 0) return new Set();
   const { accounts, messages, ordinals } = keyArrays(keys);
   const { rows } = await sql<{ messageId: string; ordinal: number }>`
@@ -173,8 +191,18 @@ export async function requeue(
   return new Set(result.rows.map(keyText));
 }
 
-/** Moves the end of the leases of everything this owner holds. */
-export async function renewLeases(scope: SystemWriteScope, owner: string, leaseMs: number, keys: readonly RecipientKey[]): Promise<void> {
+/** Ends every lease: for a start at which it is certain that no worker of the installation lives. */
+export async function endAllLeases(scope: SystemWriteScope): Promise<void> {
+  await sql`update delivery_queue set due_at = ${scope.now} where lease_owner is not null`.execute(scope.tx);
+}
+
+/** Moves the end of the leases of what this owner still holds. */
+export async function renewLeases(
+  scope: SystemWriteScope,
+  owner: string,
+  leaseMs: number,
+  keys: readonly RecipientKey[],
+): Promise<void> {
   const { accounts, messages, ordinals } = keyArrays(keys);
   await sql`
     update delivery_queue q set due_at = ${new Date(scope.now.getTime() + leaseMs)}
@@ -197,7 +225,9 @@ export async function withdraw(scope: WriteScope, messageId: string): Promise<nu
     await sql`
       update recipients set status = 'CANCELLED', settled_at = ${scope.now}
       where account_id = ${scope.accountId}::uuid and message_id = ${messageId}::uuid
-        and bucket = ${bucketOfMessage(messageId)} and ordinal = any(${rows.map(({ ordinal }) => ordinal)}::smallint[])`.execute(scope.tx);
+        and bucket = ${bucketOfMessage(messageId)} and ordinal = any(${rows.map(({ ordinal }) => ordinal)}::smallint[])`.execute(
+      scope.tx,
+    );
   }
   return rows.map(({ ordinal }) => ordinal);
 }

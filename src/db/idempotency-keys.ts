@@ -31,7 +31,10 @@ export async function findIdempotencyKeys(
  * Claims keys; waits for a transaction that is claiming the same one. Answers the keys that it got: the others were
  * claimed meanwhile. Sorted, so that two that claim the same keys do not wait for each other in a circle.
  */
-export async function claimIdempotencyKeys(scope: WriteScope, claims: readonly IdempotencyClaim[]): Promise<Set<string>> {
+export async function claimIdempotencyKeys(
+  scope: WriteScope,
+  claims: readonly IdempotencyClaim[],
+): Promise<Set<string>> {
   if (claims.length === 0) return new Set();
   const sorted = claims.toSorted((a, b) => (a.serverId + a.key < b.serverId + b.key ? -1 : 1));
   const expiresAt = new Date(scope.now.getTime() + IDEMPOTENCY_HOURS * 3_600_000);
@@ -52,6 +55,8 @@ export async function claimIdempotencyKeys(scope: WriteScope, claims: readonly I
 export async function deleteExpiredKeys(scope: SystemScope, now: Date, limit: number): Promise<number> {
   const { numAffectedRows } = await sql`
     delete from idempotency_keys where ctid in (
-      select ctid from idempotency_keys where expires_at <= ${now} order by expires_at limit ${limit})`.execute(scope.db);
+      select ctid from idempotency_keys where expires_at <= ${now} order by expires_at limit ${limit})`.execute(
+    scope.db,
+  );
   return Number(numAffectedRows ?? 0n);
 }

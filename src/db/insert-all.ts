@@ -43,7 +43,9 @@ function compile<R>(spec: InsertSpec<R>): Compiled {
   const types = Object.values<string>(spec.columns);
   const computed = Object.entries(spec.computed ?? {});
   const targets = [...columns, ...computed.map(([column]) => column)].join(', ');
-  const sources = [...columns.map((column) => `row.${column}`), ...computed.map(([, expression]) => expression)].join(', ');
+  const sources = [...columns.map((column) => `row.${column}`), ...computed.map(([, expression]) => expression)].join(
+    ', ',
+  );
   return {
     before: `insert into ${spec.table} (${targets}) select ${sources} from unnest(`,
     after: `) as row (${columns.join(', ')})`,

@@ -20,7 +20,10 @@ export async function insertAccount(
   scope: SystemWriteScope,
   account: { readonly id: string; readonly name: string },
 ): Promise<void> {
-  await scope.tx.insertInto('accounts').values({ ...account, createdAt: scope.now }).execute();
+  await scope.tx
+    .insertInto('accounts')
+    .values({ ...account, createdAt: scope.now })
+    .execute();
 }
 
 /** The identity of this address: there already, or made. */
@@ -34,7 +37,8 @@ export async function upsertUser(
     .values({ ...user, emailKey, createdAt: scope.now })
     .onConflict((conflict) => conflict.column('emailKey').doNothing())
     .execute();
-  return (await scope.tx.selectFrom('users').select('id').where('emailKey', '=', emailKey).executeTakeFirstOrThrow()).id;
+  return (await scope.tx.selectFrom('users').select('id').where('emailKey', '=', emailKey).executeTakeFirstOrThrow())
+    .id;
 }
 
 /** The owner of the account: `userId` when there was none, else the one it has. */
@@ -57,7 +61,14 @@ export async function ensureOwner(scope: WriteScope, userId: string): Promise<st
 export async function verifyDomainOnWord(scope: WriteScope, id: string, name: string): Promise<boolean> {
   const domain = await scope.tx
     .insertInto('domains')
-    .values({ accountId: scope.accountId, id, name, createdAt: scope.now, verifiedAt: scope.now, verifiedBy: 'OPERATOR' })
+    .values({
+      accountId: scope.accountId,
+      id,
+      name,
+      createdAt: scope.now,
+      verifiedAt: scope.now,
+      verifiedBy: 'OPERATOR',
+    })
     .onConflict((conflict) =>
       conflict.columns(['accountId', 'name']).doUpdateSet({ verifiedAt: scope.now, verifiedBy: 'OPERATOR' }),
     )
@@ -76,7 +87,10 @@ export async function verifyDomainOnWord(scope: WriteScope, id: string, name: st
   return holder.accountId === scope.accountId;
 }
 
-export function findServerByName(scope: WriteScope, name: string): Promise<{ id: string; deliveryType: string } | undefined> {
+export function findServerByName(
+  scope: WriteScope,
+  name: string,
+): Promise<{ id: string; deliveryType: string } | undefined> {
   return scope.tx
     .selectFrom('servers')
     .select(['id', 'deliveryType'])

@@ -9,7 +9,9 @@ import type { MessagesTable } from './tables.gen.ts';
 export type MessageRow = Selectable<MessagesTable>;
 export type NewMessage = MessageRow;
 
-const messageSpec: InsertSpec<{ [K in keyof NewMessage]: K extends 'metadata' | 'attachments' ? string | null : NewMessage[K] }> = {
+const messageSpec: InsertSpec<{
+  [K in keyof NewMessage]: K extends 'metadata' | 'attachments' ? string | null : NewMessage[K];
+}> = {
   table: 'messages',
   columns: {
     bucket: 'int',
@@ -85,7 +87,10 @@ export async function insertContents(
     }
     offset += body.length;
   }
-  const all = contents.length === 1 && contents[0] !== undefined ? contents[0].body : Buffer.concat(contents.map(({ body }) => body));
+  const all =
+    contents.length === 1 && contents[0] !== undefined
+      ? contents[0].body
+      : Buffer.concat(contents.map(({ body }) => body));
   await sql`
     insert into message_contents (bucket, account_id, message_id, piece, body)
     select bucket, ${scope.accountId}::uuid, id, piece, substring(${all}::bytea from start for length)
@@ -141,16 +146,19 @@ export async function findContents(scope: ReadScope, messageIds: readonly string
   return new Map([...pieces].map(([id, parts]) => [id, Buffer.concat(parts.map(({ body }) => body))]));
 }
 
-/** For delivery: messages with content, of any account. Keyed by message id. */
+/** For delivery: messages with content, of any account, each once however often it is asked for. Keyed by message id. */
 export async function loadForDelivery(
   scope: SystemScope,
   keys: readonly { readonly accountId: string; readonly messageId: string }[],
 ): Promise<Map<string, StoredMessage>> {
-  const accounts = keys.map(({ accountId }) => accountId);
-  const ids = keys.map(({ messageId }) => messageId);
+  const accountOf = new Map(keys.map(({ accountId, messageId }) => [messageId, accountId]));
+  const accounts = [...accountOf.values()];
+  const ids = [...accountOf.keys()];
   const buckets = ids.map(bucketOfMessage);
   const wanted = sql<{ accountId: string; id: string; bucket: number }>`
-    (select * from unnest(${accounts}::uuid[], ${ids}::uuid[], ${buckets}::int[]) as k (account_id, id, bucket))`.as('k');
+    (select * from unnest(${accounts}::uuid[], ${ids}::uuid[], ${buckets}::int[]) as k (account_id, id, bucket))`.as(
+    'k',
+  );
   const messages = await scope.db
     .selectFrom(wanted)
     .innerJoin('messages as m', (join) =>
@@ -161,7 +169,10 @@ export async function loadForDelivery(
   const contents = await scope.db
     .selectFrom(wanted)
     .innerJoin('messageContents as c', (join) =>
-      join.onRef('c.accountId', '=', 'k.accountId').onRef('c.messageId', '=', 'k.id').onRef('c.bucket', '=', 'k.bucket'),
+      join
+        .onRef('c.accountId', '=', 'k.accountId')
+        .onRef('c.messageId', '=', 'k.id')
+        .onRef('c.bucket', '=', 'k.bucket'),
     )
     .select(['c.messageId', 'c.body'])
     .orderBy('c.messageId')

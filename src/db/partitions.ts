@@ -20,11 +20,7 @@ const WEEKS_AHEAD = 2;
  * Makes the partitions that acceptance will write for any of `retentionDays` from `now` on. Attaching a ready-made
  * table locks out no reader or writer, where `create … partition of` would.
  */
-export async function ensurePartitions<T>(
-  db: Kysely<T>,
-  now: Date,
-  retentionDays: Iterable<number>,
-): Promise<void> {
+export async function ensurePartitions<T>(db: Kysely<T>, now: Date, retentionDays: Iterable<number>): Promise<void> {
   const wanted = new Set<number>();
   for (const days of retentionDays) {
     const first = bucketAt(now, days);

@@ -72,5 +72,10 @@ export async function listDueTimes(scope: ReadScope, messageIds: readonly string
     .where('accountId', '=', scope.accountId)
     .where('messageId', '=', sql<string>`any(${messageIds}::uuid[])`)
     .execute();
-  return rows.map(({ messageId, ordinal, dueAt, leaseOwner }) => ({ messageId, ordinal, dueAt, leased: leaseOwner !== null }));
+  return rows.map(({ messageId, ordinal, dueAt, leaseOwner }) => ({
+    messageId,
+    ordinal,
+    dueAt,
+    leased: leaseOwner !== null,
+  }));
 }

@@ -60,9 +60,7 @@ export function writeInScope<T>(
   now: Date,
   run: (scope: WriteScope) => Promise<T>,
 ): Promise<T> {
-  return db
-    .transaction()
-    .execute((tx) => run({ ...readScope(db, reach), db: tx, tx, now } as unknown as WriteScope));
+  return db.transaction().execute((tx) => run({ ...readScope(db, reach), db: tx, tx, now } as unknown as WriteScope));
 }
 
 export function systemScope(db: Database): SystemScope {

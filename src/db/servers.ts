@@ -16,7 +16,11 @@ function liveServers(scope: ReadScope) {
 }
 
 export function findServers(scope: ReadScope, ids: readonly string[]): Promise<ServerRow[]> {
-  return ids.length === 0 ? Promise.resolve([]) : liveServers(scope).where('id', 'in', [...ids]).execute();
+  return ids.length === 0
+    ? Promise.resolve([])
+    : liveServers(scope)
+        .where('id', 'in', [...ids])
+        .execute();
 }
 
 export function findServer(scope: ReadScope, id: string): Promise<ServerRow | undefined> {
@@ -64,13 +68,20 @@ function streams(scope: ReadScope) {
 }
 
 export function findStreams(scope: ReadScope, ids: readonly string[]): Promise<StreamRow[]> {
-  return ids.length === 0 ? Promise.resolve([]) : streams(scope).where('id', 'in', [...ids]).execute();
+  return ids.length === 0
+    ? Promise.resolve([])
+    : streams(scope)
+        .where('id', 'in', [...ids])
+        .execute();
 }
 
 /** Archived ones too; oldest first. */
 export function listStreams(scope: ReadScope, serverIds: readonly string[]): Promise<StreamRow[]> {
   if (serverIds.length === 0) return Promise.resolve([]);
-  return streams(scope).where('serverId', 'in', [...serverIds]).orderBy('id').execute();
+  return streams(scope)
+    .where('serverId', 'in', [...serverIds])
+    .orderBy('id')
+    .execute();
 }
 
 export async function insertStream(scope: WriteScope, stream: StreamRow): Promise<boolean> {

@@ -38,7 +38,10 @@ export interface NewSuppression {
 }
 
 /** Answers the ids of those that were new: an address that is suppressed already stays as it is. */
-export async function insertSuppressions(scope: SystemWriteScope, rows: readonly NewSuppression[]): Promise<Set<string>> {
+export async function insertSuppressions(
+  scope: SystemWriteScope,
+  rows: readonly NewSuppression[],
+): Promise<Set<string>> {
   if (rows.length === 0) return new Set();
   const inserted = await scope.tx
     .insertInto('suppressions')

@@ -8,8 +8,15 @@ export interface Batcher<T, R> {
 }
 
 /** `run` answers in the order of its items; when it throws, all of the batch get the error. */
-export function createBatcher<T, R>(maxItems: number, run: (items: readonly T[]) => Promise<readonly R[]>): Batcher<T, R> {
-  let waiting: { readonly item: T; readonly resolve: (result: R) => void; readonly reject: (error: unknown) => void }[] = [];
+export function createBatcher<T, R>(
+  maxItems: number,
+  run: (items: readonly T[]) => Promise<readonly R[]>,
+): Batcher<T, R> {
+  let waiting: {
+    readonly item: T;
+    readonly resolve: (result: R) => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
   let running: Promise<void> | null = null;
 
   const work = async (): Promise<void> => {

@@ -21,7 +21,13 @@ export type Aftermath =
 
 export type Decision =
   | { readonly status: 'DELIVERED'; readonly response: string; readonly aftermath: Aftermath | null }
-  | { readonly status: 'DELAYED'; readonly dueAt: Date; readonly told: boolean; readonly smtpCode: number | null; readonly response: string | null }
+  | {
+      readonly status: 'DELAYED';
+      readonly dueAt: Date;
+      readonly told: boolean;
+      readonly smtpCode: number | null;
+      readonly response: string | null;
+    }
   | {
       readonly status: 'BOUNCED';
       readonly type: BounceType;
@@ -80,7 +86,13 @@ export function decide(facts: AttemptFacts, circumstances: Circumstances): Decis
 export function defer(circumstances: Circumstances, smtpCode: number | null, response: string | null): Decision {
   const { now, deliverBy, uniform } = circumstances;
   const failures = circumstances.failures + 1;
-  return { status: 'DELAYED', dueAt: nextAttemptAt(now, failures, deliverBy, uniform), told: isDelayTold(failures), smtpCode, response };
+  return {
+    status: 'DELAYED',
+    dueAt: nextAttemptAt(now, failures, deliverBy, uniform),
+    told: isDelayTold(failures),
+    smtpCode,
+    response,
+  };
 }
 
 export function replyText({ code, enhancedCode, text }: SmtpReply): string {

@@ -203,7 +203,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
 
   const renew = async (): Promise<void> => {
     while (!stopping.signal.aborted || held.size > 0) {
-      await clock.sleep(leaseMs / 3, stopping.signal.aborted ? AbortSignal.timeout(DRAIN_MS) : stopping.signal);
+      await clock.sleep(leaseMs / 3, stopping.signal);
       if (held.size === 0) continue;
       await writeInSystemScope(system, clock.now(), (scope) => renewLeases(scope, owner, leaseMs, [...held])).catch(
         (error: unknown) => deps.log.warn({ error }, 'leases could not be renewed'),

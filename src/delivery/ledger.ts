@@ -35,7 +35,11 @@ export function createLedger(deps: Deps): Ledger {
 
   const marks = createBatcher<{ claim: ClaimedRecipient; attemptId: string }, boolean>(BATCH, async (items) => {
     const held = await writeInSystemScope(system, clock.now(), (scope) =>
-      markContentSent(scope, owner, items.map(({ claim, attemptId }) => ({ ...claim, attemptId }))),
+      markContentSent(
+        scope,
+        owner,
+        items.map(({ claim, attemptId }) => ({ ...claim, attemptId })),
+      ),
     );
     return items.map(({ attemptId }) => held.has(attemptId));
   });
@@ -58,7 +62,11 @@ export function createLedger(deps: Deps): Ledger {
     start: (attempts) =>
       writeInSystemScope(system, clock.now(), async (scope) => {
         await insertAttempts(scope, attempts);
-        await startAttempts(scope, owner, attempts.map((attempt) => ({ ...attempt, attemptId: attempt.id })));
+        await startAttempts(
+          scope,
+          owner,
+          attempts.map((attempt) => ({ ...attempt, attemptId: attempt.id })),
+        );
       }),
     markContentSent: (claim, attemptId) => marks.add({ claim, attemptId }),
     settle: (settlement) => settlements.add(settlement),

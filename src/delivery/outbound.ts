@@ -153,6 +153,5 @@ export function refusalReply(route: Extract<Route, { kind: 'refused' }>): SmtpRe
   return { code: route.code, enhancedCode: route.enhancedCode, text: route.text };
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is what is asked for
 const ASCII = /^[\x00-\x7f]*$/;
 const isAscii = (text: string) => ASCII.test(text);

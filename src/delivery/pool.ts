@@ -1,6 +1,12 @@
 // Sessions to one destination. Jobs wait in line; connections are opened while jobs wait and the limit allows, take job
 // after job, and are closed when none came for a while. A connection is in one of three states: dialling, at work, idle.
-import type { SmtpConnectOptions, SmtpConnectResult, SmtpSession, SmtpTransaction, SmtpTransactionResult } from '#/runtime/ports.ts';
+import type {
+  SmtpConnectOptions,
+  SmtpConnectResult,
+  SmtpSession,
+  SmtpTransaction,
+  SmtpTransactionResult,
+} from '#/runtime/ports.ts';
 
 /** After so many a receiver may think us rude; the next one opens a new connection. */
 const MESSAGES_PER_SESSION = { mx: 100, relay: 10_000 } as const;
@@ -96,7 +102,8 @@ export class Pool {
     if (connected.ok) return connected.session;
     job.resolve({ session: null, transaction: null, connect: connected });
     if (this.#connections === 1) {
-      for (const other of this.#waiting.splice(0)) other.resolve({ session: null, transaction: null, connect: connected });
+      for (const other of this.#waiting.splice(0))
+        other.resolve({ session: null, transaction: null, connect: connected });
     }
     return null;
   }

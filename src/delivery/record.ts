@@ -1,6 +1,12 @@
 // Records outcomes: attempts, statuses, queue, bounces, suppressions and events of many recipients in one transaction.
 import { type BounceRow, insertBounces } from '#/db/bounces.ts';
-import { type AttemptResult, closeLostAttempts, recordAttempts, type StatusChange, updateStatuses } from '#/db/delivery-attempts.ts';
+import {
+  type AttemptResult,
+  closeLostAttempts,
+  recordAttempts,
+  type StatusChange,
+  updateStatuses,
+} from '#/db/delivery-attempts.ts';
 import { type ClaimedRecipient, dequeue, requeue } from '#/db/delivery-queue.ts';
 import type { MessageRow } from '#/db/messages.ts';
 import type { SystemWriteScope } from '#/db/scope.ts';
@@ -28,17 +34,25 @@ export async function recordSettlements(
   settlements: readonly Settlement[],
 ): Promise<void> {
   const settled = await releaseQueue(scope, owner, settlements);
-  await recordAttempts(scope, settlements.flatMap(({ attempt }) => (attempt === null ? [] : [attempt])));
+  await recordAttempts(
+    scope,
+    settlements.flatMap(({ attempt }) => (attempt === null ? [] : [attempt])),
+  );
   await closeLostAttempts(
     scope,
     settlements.flatMap(({ claim, lost }) =>
-      lost === null ? [] : [{ accountId: claim.accountId, messageId: claim.messageId, ordinal: claim.ordinal, ...lost }],
+      lost === null
+        ? []
+        : [{ accountId: claim.accountId, messageId: claim.messageId, ordinal: claim.ordinal, ...lost }],
     ),
   );
   await updateStatuses(scope, settled.flatMap(statusChange));
   const bounces = new Map(settled.flatMap((settlement) => bounceOf(scope, ids, settlement)));
   const suppressions = settled.flatMap((settlement) => suppressionOf(ids, settlement, bounces.get(settlement)));
-  const added = await insertSuppressions(scope, suppressions.map(({ row }) => row));
+  const added = await insertSuppressions(
+    scope,
+    suppressions.map(({ row }) => row),
+  );
   const suppressionIds = new Map(suppressions.filter(({ row }) => added.has(row.id)).map(({ by, row }) => [by, row]));
   await insertBounces(
     scope,
@@ -146,7 +160,8 @@ function eventsOf(
     }
   } else if (decision.status === 'DELAYED') {
     const { smtpCode, response, dueAt } = decision;
-    if (decision.told) events.push({ ...about(), type: 'DELAYED', data: { smtpCode, response, nextAttemptAt: dueAt.toISOString() } });
+    if (decision.told)
+      events.push({ ...about(), type: 'DELAYED', data: { smtpCode, response, nextAttemptAt: dueAt.toISOString() } });
   } else if (decision.status === 'IN_DOUBT') events.push({ ...about(), type: 'IN_DOUBT', data: { remoteHost } });
   else if (decision.status === 'EXPIRED') events.push({ ...about(), type: 'EXPIRED', data: null });
   if (bounce !== undefined) {

@@ -11,7 +11,9 @@ export interface RelaySettings {
 }
 
 export interface RouteSettings {
-  readonly outbound: { readonly kind: 'mx'; readonly port: number } | { readonly kind: 'relay'; readonly relay: RelaySettings };
+  readonly outbound:
+    | { readonly kind: 'mx'; readonly port: number }
+    | { readonly kind: 'relay'; readonly relay: RelaySettings };
   /** Mail to private and loopback addresses: for test networks. */
   readonly allowPrivateNetworks: boolean;
 }
@@ -32,7 +34,12 @@ export interface Destination {
 export type Route =
   | Destination
   /** The domain takes no mail, now and for ever. */
-  | { readonly kind: 'refused'; readonly code: 550 | 556; readonly enhancedCode: '5.1.2' | '5.1.10'; readonly text: string }
+  | {
+      readonly kind: 'refused';
+      readonly code: 550 | 556;
+      readonly enhancedCode: '5.1.2' | '5.1.10';
+      readonly text: string;
+    }
   /** Says nothing about the domain: later. */
   | { readonly kind: 'unresolved'; readonly reason: string };
 
@@ -71,12 +78,30 @@ export async function routeFor(
 function toRelay({ host, port, tls, auth }: RelaySettings): Destination {
   // A login must not be given to whoever answers: with it, and with implicit TLS, the certificate must be right.
   const verifyCertificate = tls === 'implicit' || auth !== null;
-  return { kind: 'destination', key: `relay:${host}:${port}`, transport: 'relay', hosts: [host], port, tls, verifyCertificate, auth };
+  return {
+    kind: 'destination',
+    key: `relay:${host}:${port}`,
+    transport: 'relay',
+    hosts: [host],
+    port,
+    tls,
+    verifyCertificate,
+    auth,
+  };
 }
 
 function toMx(hosts: readonly string[], port: number): Destination {
   const key = `mx:${hosts.toSorted().join(',')}:${port}`;
-  return { kind: 'destination', key, transport: 'mx', hosts: hosts.slice(0, MAX_HOSTS), port, tls: 'opportunistic', verifyCertificate: false, auth: null };
+  return {
+    kind: 'destination',
+    key,
+    transport: 'mx',
+    hosts: hosts.slice(0, MAX_HOSTS),
+    port,
+    tls: 'opportunistic',
+    verifyCertificate: false,
+    auth: null,
+  };
 }
 
 /** By preference, equals in random order (RFC 5321 §5.1). */

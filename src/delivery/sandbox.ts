@@ -18,7 +18,9 @@ export function simulate(address: string, html: () => string | null, circumstanc
     case 'delay': {
       if (circumstances.failures > 0) return delivered(null);
       const deferred = defer(circumstances, 451, '451 4.7.1 Try again later (simulated)');
-      return deferred.status === 'DELAYED' ? { ...deferred, dueAt: new Date(circumstances.now.getTime() + DELAY_MS) } : deferred;
+      return deferred.status === 'DELAYED'
+        ? { ...deferred, dueAt: new Date(circumstances.now.getTime() + DELAY_MS) }
+        : deferred;
     }
     case 'complaint':
       return delivered({ kind: 'complaint' });

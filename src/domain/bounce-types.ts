@@ -8,7 +8,10 @@ interface BounceTypeRule {
 const rule = (code: number, description: string): BounceTypeRule => ({ code, description });
 
 export const bounceTypes = {
-  HARD_BOUNCE: rule(1, 'The server could not deliver the message, and never will: for example, there is no such mailbox.'),
+  HARD_BOUNCE: rule(
+    1,
+    'The server could not deliver the message, and never will: for example, there is no such mailbox.',
+  ),
   TRANSIENT: rule(2, 'The server could not deliver the message for now, for example because of network trouble.'),
   UNSUBSCRIBE: rule(16, 'The recipient asked to be removed.'),
   SUBSCRIBE: rule(32, 'The recipient asked to be added.'),

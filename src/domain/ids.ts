@@ -19,7 +19,7 @@ export const idPrefixes = {
 export type IdKind = keyof typeof idPrefixes;
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const VALUES = new Map([...ALPHABET].map((character, value) => [character, value]));
+const VALUES = new Map(Array.from(ALPHABET).map((character, value) => [character, value]));
 const kindByPrefix = new Map<string, IdKind>();
 for (const kind of Object.keys(idPrefixes)) if (isIdKind(kind)) kindByPrefix.set(idPrefixes[kind], kind);
 

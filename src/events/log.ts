@@ -161,7 +161,12 @@ function pageOf(rows: readonly Row[]): LogPage {
   return { events, horizon: { xact: edge?.horizon ?? 0, id: FIRST_ID }, pending: edge?.pending ?? false };
 }
 
-function toEvent({ logXact, horizon: _, pending: __, ...event }: EventRow & { horizon?: number; pending?: boolean }): LoggedEvent {
+function toEvent({
+  logXact,
+  horizon: _,
+  pending: __,
+  ...event
+}: EventRow & { horizon?: number; pending?: boolean }): LoggedEvent {
   // `append` wrote the data that the catalogue gives for the type.
   return { ...event, position: { xact: logXact, id: event.id } } as LoggedEvent;
 }

@@ -127,7 +127,7 @@ function prepare(schema: GraphQLSchema, query: string): Entry {
 
 function parseDocument(query: string): DocumentNode {
   try {
-    return parse(query, { maxTokens: DOCUMENT_LIMITS.tokens });
+    return parse(query, { maxLexicalTokens: DOCUMENT_LIMITS.tokens });
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
     if (error.message.includes('tokens. Parsing aborted')) throw refusedDocument('QUERY_TOO_COMPLEX', error.message);

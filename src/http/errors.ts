@@ -1,5 +1,7 @@
 // What callers are told when something goes wrong: expected refusals with their code, defects as one opaque sentence and
 // the request's id.
+import { PothosValidationError } from '@pothos/core';
+import { ForbiddenError } from '@pothos/plugin-scope-auth';
 import { GraphQLError } from 'graphql';
 import { CursorExpired, ExpectedError, Refusal } from '#/domain/errors.ts';
 import type { Log } from '#/runtime/ports.ts';
@@ -39,6 +41,11 @@ export function refusedDocument(code: string, message: string): RequestFault {
   return new RequestFault([new GraphQLError(message, { extensions: { code } })], 400, { inDocument: true });
 }
 
+export function codeOf([error]: readonly GraphQLError[]): string {
+  const code = error?.extensions['code'];
+  return typeof code === 'string' ? code : 'INTERNAL';
+}
+
 /** Errors of graphql-js itself, which carry no code. */
 export function withCode(errors: readonly GraphQLError[], code: string): readonly GraphQLError[] {
   return errors.map((error) => {
@@ -61,7 +68,7 @@ export function maskErrors(errors: readonly GraphQLError[], masking: Masking): r
   return errors.map((error) => {
     const known = knownError(error);
     if (known !== null) return known;
-    if (logged++ < LOGGED_DEFECTS) logDefect(error.originalError ?? error, masking, error.path);
+    if (logged++ < LOGGED_DEFECTS) logDefect(error.cause ?? error, masking, error.path);
     return recoded(error, 'Unexpected error.', { code: 'INTERNAL', requestId: masking.requestId });
   });
 }
@@ -74,13 +81,16 @@ export function maskThrown(thrown: unknown, masking: Masking): readonly GraphQLE
 }
 
 function wrap(thrown: unknown): GraphQLError {
-  const originalError = thrown instanceof Error ? thrown : new Error(String(thrown));
-  return new GraphQLError(originalError.message, { originalError });
+  const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+  return new GraphQLError(cause.message, { cause });
 }
 
 function logDefect(error: unknown, { log, requestId, operationName }: Masking, path: GraphQLError['path']): void {
   log.error({ error, requestId, operation: operationName, path }, 'a field failed unexpectedly');
 }
+
+/** Pothos throws the same class for page sizes and ids that a caller got wrong, and for mistakes of a schema's author. */
+const OF_ARGUMENTS = /^(?:Argument "|Invalid |ID: )/;
 
 /** The error as the caller may see it, or null for a defect. */
 function knownError(error: GraphQLError): GraphQLError | null {
@@ -93,6 +103,10 @@ function knownError(error: GraphQLError): GraphQLError | null {
   }
   if (!(cause instanceof GraphQLError)) return null;
   if (typeof cause.extensions['code'] === 'string') return error;
+  if (cause instanceof ForbiddenError) return recoded(error, cause.message, { code: 'FORBIDDEN' });
+  if (cause instanceof PothosValidationError && OF_ARGUMENTS.test(cause.message)) {
+    return recoded(error, cause.message, { code: 'BAD_USER_INPUT' });
+  }
   // graphql-js gives arguments that do not coerce the place in the document; what fails to serialise has none: our defect.
   return cause.nodes !== undefined && cause === error
     ? recoded(error, error.message, { code: 'BAD_USER_INPUT' })
@@ -101,7 +115,7 @@ function knownError(error: GraphQLError): GraphQLError | null {
 
 function rootCause(error: GraphQLError): Error {
   let cause: Error = error;
-  while (cause instanceof GraphQLError && cause.originalError !== undefined) cause = cause.originalError;
+  while (cause instanceof GraphQLError && cause.cause instanceof Error) cause = cause.cause;
   return cause;
 }
 

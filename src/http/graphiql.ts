@@ -58,6 +58,8 @@ function render(): Promise<Buffer> {
       // A token kept in the browser's storage would outlive the tab.
       shouldPersistHeaders: false,
       subscriptionsProtocol: 'SSE',
+      // Its default for subscriptions is GET, which puts variables into the URL.
+      method: 'POST',
       credentials: 'omit',
       inputValueDeprecation: true,
     }),

@@ -2,12 +2,13 @@
 // or run: no token in the URL, a live token or none, and a form of request that no HTML form can make.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult, GraphQLSchema } from 'graphql';
-import type { Clock, Log } from '#/runtime/ports.ts';
+import type { Clock, Random } from '#/runtime/ports.ts';
 import { MAX_ANONYMOUS_BODY_BYTES, MAX_BODY_BYTES, readBody } from './body.ts';
 import { refuseTokenInUrl, tokenInHeaders, unauthenticated } from './credentials.ts';
-import { RequestFault, refused } from './errors.ts';
+import { codeOf, RequestFault, refused } from './errors.ts';
 import { answerGraphiQL } from './graphiql.ts';
 import { setBalanceHeaders, setDeprecationHeaders } from './headers.ts';
+import { SOCKET_LIMITS } from './limits/socket.ts';
 import type { LiveTokens } from './live-tokens.ts';
 import type { HttpMetrics } from './metrics.ts';
 import { type Accepted, type MediaType, negotiate } from './negotiation.ts';
@@ -22,7 +23,7 @@ export interface EndpointOptions {
   readonly operations: Operations;
   readonly tokens: LiveTokens;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly random: Random;
   readonly metrics: HttpMetrics;
 }
 
@@ -34,11 +35,32 @@ export interface Exchange {
   readonly ipAddress: string;
 }
 
-export function createGraphqlEndpoint(options: EndpointOptions): (exchange: Exchange) => Promise<void> {
+export interface GraphqlEndpoint {
+  answer(exchange: Exchange): Promise<void>;
+  /** Cuts event streams off without the event that says they are complete: their clients come back, elsewhere. */
+  cutStreams(): Promise<void>;
+}
+
+/** Over which streams are cut when the process ends: so many clients come back at once. */
+const CUT_JITTER_MS = 1_000;
+
+export function createGraphqlEndpoint(options: EndpointOptions): GraphqlEndpoint {
   const { operations, tokens, clock, metrics } = options;
   const answerEvents = createEventStreamHandler(options.schema);
+  const streaming = new Set<ServerResponse>();
 
-  return async (exchange) => {
+  return {
+    answer: answerExchange,
+    async cutStreams() {
+      const cuts = [...streaming].map(async (response) => {
+        await clock.sleep(options.random.uniform() * CUT_JITTER_MS);
+        response.destroy();
+      });
+      await Promise.all(cuts);
+    },
+  };
+
+  async function answerExchange(exchange: Exchange): Promise<void> {
     const { request, response } = exchange;
     const accepted = negotiate(request.headers.accept);
     let call: Call | null = null;
@@ -54,11 +76,15 @@ export function createGraphqlEndpoint(options: EndpointOptions): (exchange: Exch
         userAgent: request.headers['user-agent'] ?? null,
         transport: 'http',
       };
-      await answer(exchange, accepted, operations.admit(params, call, request.method === 'GET' ? 'GET' : 'POST'));
+      await answerOperation(
+        exchange,
+        accepted,
+        operations.admit(params, call, request.method === 'GET' ? 'GET' : 'POST'),
+      );
     } catch (error) {
       answerFault(exchange, accepted, error, call);
     }
-  };
+  }
 
   async function authenticate({ request, url, ipAddress }: Exchange): Promise<AuthenticatedCaller | null> {
     refuseTokenInUrl(url);
@@ -69,7 +95,7 @@ export function createGraphqlEndpoint(options: EndpointOptions): (exchange: Exch
     return caller;
   }
 
-  async function answer(exchange: Exchange, accepted: Accepted, admitted: Admitted): Promise<void> {
+  async function answerOperation(exchange: Exchange, accepted: Accepted, admitted: Admitted): Promise<void> {
     const { request, response } = exchange;
     if (admitted.operation.kind === 'subscription') return answerSubscription(exchange, accepted, admitted);
     if (accepted.json === null && !accepted.events) throw notAcceptable();
@@ -86,12 +112,20 @@ export function createGraphqlEndpoint(options: EndpointOptions): (exchange: Exch
   async function answerSubscription(exchange: Exchange, accepted: Accepted, admitted: Admitted): Promise<void> {
     if (!accepted.events) throw notAcceptable('A subscription over HTTP needs `Accept: text/event-stream`.');
     const { request, response } = exchange;
+    const { caller } = admitted.call;
+    if (caller !== null && tokens.connectionsOf(caller) >= SOCKET_LIMITS.perToken) {
+      throw refused(429, 'RATE_LIMITED', 'Too many connections of this token.', { 'retry-after': '5' });
+    }
     const end = new AbortController();
-    const release = tokens.watch(admitted.call.caller, () => end.abort());
+    const release = tokens.watch(caller, () => end.abort());
     const result = await operations.subscribe({ ...admitted, call: { ...admitted.call, transport: 'sse' } }, release);
     if (result instanceof ResponseStream) {
       end.signal.addEventListener('abort', () => result.end());
-      response.once('close', () => result.end());
+      streaming.add(response);
+      response.once('close', () => {
+        streaming.delete(response);
+        result.end();
+      });
       // Either may have come before there was a stream to end.
       if (response.destroyed || end.signal.aborted) result.end();
     }
@@ -107,7 +141,7 @@ export function createGraphqlEndpoint(options: EndpointOptions): (exchange: Exch
       call ?? { caller: null, requestId, ipAddress, userAgent: null, transport: 'http' },
       null,
     );
-    metrics.refused(String(errors[0]?.extensions['code'] ?? 'INTERNAL'));
+    metrics.refused(codeOf(errors));
     if (response.headersSent || response.destroyed) return void response.destroy();
     for (const [name, value] of Object.entries(fault?.headers ?? {})) response.setHeader(name, value);
     // Node reads what is left of the body before the next request. That is worth it for a small one only.

@@ -1,3 +1,4 @@
+// Listening as a promise.
 import type { Server } from 'node:http';
 
 /** Resolves with the port, which the system chose when `port` is 0. */

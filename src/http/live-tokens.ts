@@ -28,7 +28,7 @@ export class LiveTokens {
           const ends = this.#ends.get(id);
           if (ends === undefined) continue;
           log.info({ tokenId: id, connections: ends.size }, 'a revoked token ends its connections');
-          for (const end of [...ends]) end();
+          for (const end of ends) end();
         }
       }) ?? (() => undefined);
   }

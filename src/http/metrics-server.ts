@@ -1,6 +1,5 @@
 // Figures for Prometheus and the health checks on a port of their own, which need not be reachable from outside.
 import { createServer } from 'node:http';
-import type { Registry } from 'prom-client';
 import { answerHealth, plain } from './health.ts';
 import { listenOn } from './listen.ts';
 
@@ -13,7 +12,7 @@ export function createMetricsServer(
   host: string,
   port: number,
   ready: () => Promise<boolean>,
-  registry: Pick<Registry, 'metrics' | 'contentType'> | undefined,
+  registry: { metrics(): Promise<string>; readonly contentType: string } | undefined,
 ): MetricsServer {
   const server = createServer(async (request, response) => {
     const path = request.url ?? '/';

@@ -10,8 +10,8 @@ export interface HttpMetrics {
 }
 
 export interface HttpGauges {
-  sockets(): number;
-  subscriptions(): number;
+  readonly sockets: () => number;
+  readonly subscriptions: () => number;
 }
 
 export const noMetrics: HttpMetrics = { answered() {}, executed() {}, refused() {} };

@@ -31,7 +31,8 @@ function read(accept: string): Accepted {
     .split(',')
     .map((range) => range.replaceAll(/\s/g, '').split(';'))
     .filter(
-      (parts) => !parts.some((part) => /^q=0(\.0*)?$/.test(part) || (/^charset=/.test(part) && !/utf-?8/.test(part))),
+      (parts) =>
+        !parts.some((part) => /^q=0(\.0*)?$/.test(part) || (part.startsWith('charset=') && !/utf-?8/.test(part))),
     )
     .map(([type = '']) => type);
   let json: MediaType | null = null;

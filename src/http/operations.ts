@@ -135,10 +135,6 @@ export class Operations {
     }
   }
 
-  endAllStreams(): void {
-    for (const stream of [...this.#streams]) stream.end();
-  }
-
   /** What was thrown, as the answer's errors; a defect is logged. */
   errorsOf(thrown: unknown, call: Call, operationName: string | null): readonly GraphQLError[] {
     return maskThrown(thrown, { log: this.#options.log, requestId: call.requestId, operationName });

@@ -16,7 +16,7 @@ type Step = IteratorResult<ExecutionResult, void>;
 export interface StreamOptions {
   readonly args: ValidatedSubscriptionArgs & { readonly contextValue: object };
   readonly source: AsyncIterable<unknown>;
-  mask(errors: readonly GraphQLError[]): readonly GraphQLError[];
+  readonly mask: (errors: readonly GraphQLError[]) => readonly GraphQLError[];
   maskThrown(error: unknown): readonly GraphQLError[];
   /** Once. */
   onEnd(): void;

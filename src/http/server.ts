@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import {
   createServer,
   type IncomingMessage,
-  STATUS_CODES,
   type Server,
   type ServerOptions,
   type ServerResponse,
+  STATUS_CODES,
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -27,7 +27,8 @@ import { createMetricsServer } from './metrics-server.ts';
 import { Operations } from './operations.ts';
 import { answerStart } from './start-page.ts';
 import type { AuthenticatedCaller, RequestInfo } from './types.ts';
-import { isForeignWithCookie, WebSocketEndpoint } from './websocket.ts';
+import { isForeignWithCookie } from './upgrade-origin.ts';
+import { WebSocketEndpoint } from './websocket.ts';
 
 export type { AuthenticatedCaller, RequestInfo } from './types.ts';
 
@@ -84,7 +85,7 @@ type Timeouts = Readonly<typeof TIMEOUTS>;
 const DRAIN_CHECK_MS = 25;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { schema, config, log, clock, random, ready } = options;
+  const { schema, config, log, clock, random } = options;
   const timeouts: Timeouts = { ...TIMEOUTS, ...options.timeouts };
   const newRequestId = requestIds(random);
   const tls = config.httpTls !== null;
@@ -108,9 +109,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     metrics,
     createContext: (caller, request) => options.createContext(caller, request),
   });
-  const answerGraphql = createGraphqlEndpoint({ schema, operations, tokens, clock, log, metrics });
+  const graphql = createGraphqlEndpoint({ schema, operations, tokens, clock, random, metrics });
   const sockets = new WebSocketEndpoint({ schema, operations, tokens, clock, random, log, metrics, newRequestId });
-  const isReady = async () => !closing && (await ready());
+  const isReady = async () => !closing && (await options.ready());
 
   const server = createNodeServer(config, timeouts);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -142,7 +143,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (path === '/graphql') {
       response.once('finish', () => metrics.answered('/graphql', response.statusCode));
       const exchange: Exchange = { request, response, url, requestId, ipAddress: addressOf(request) };
-      return answerGraphql(exchange);
+      return graphql.answer(exchange);
     }
     response.once('finish', () => metrics.answered('other', response.statusCode));
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -187,9 +188,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           resolve();
         });
       });
-      operations.endAllStreams();
       tokens.close();
-      await sockets.close();
+      await Promise.all([sockets.close(), graphql.cutStreams()]);
       const end = clock.monotonic() + timeouts.drain;
       while (!drained && clock.monotonic() < end) {
         // Connections whose last answer was begun before the end was known stay open without being asked to close.

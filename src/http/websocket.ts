@@ -11,25 +11,13 @@ import { handleProtocols, makeServer, type Server, type SubscribePayload } from 
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Clock, Log, Random } from '#/runtime/ports.ts';
 import { tokenInHeaders, tokenInParams } from './credentials.ts';
-import { RequestFault, refused } from './errors.ts';
+import { codeOf, RequestFault, refused } from './errors.ts';
+import { limitMessages, SOCKET_LIMITS } from './limits/socket.ts';
 import type { LiveTokens } from './live-tokens.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { Admitted, Call, Operations } from './operations.ts';
 import { readParams } from './params.ts';
 import type { AuthenticatedCaller } from './types.ts';
-
-export const SOCKET_LIMITS = {
-  /** Large mutations go by HTTP; a subscription's document and variables are small. */
-  payloadBytes: 64 * 1_024,
-  initTimeoutMs: 5_000,
-  operations: 50,
-  perToken: 200,
-  messagesPerSecond: 100,
-  messageBurst: 200,
-  pingMs: 20_000,
-  /** Over which the sockets are told to go when the process ends: so many reconnect elsewhere at once. */
-  closeJitterMs: 1_000,
-} as const;
 
 /** Beside the protocol's own: the token is dead and a client must not come back with it; too much of something. */
 const TOKEN_DEAD = 4401;
@@ -98,6 +86,7 @@ export class WebSocketEndpoint {
     await Promise.all(
       [...this.#connections].map(async ({ socket }) => {
         await clock.sleep(random.uniform() * SOCKET_LIMITS.closeJitterMs);
+        if (socket.readyState === socket.CLOSED) return;
         const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
         socket.close(GOING_AWAY, 'Going away');
         await Promise.race([closed, clock.sleep(SOCKET_LIMITS.closeJitterMs)]);
@@ -110,8 +99,8 @@ export class WebSocketEndpoint {
   #open(socket: WebSocket, request: IncomingMessage, ipAddress: string): void {
     const connection: Connection = { socket, request, ipAddress, caller: null, release: () => undefined, alive: true };
     this.#connections.add(connection);
-    const admitMessage = this.#messageLimit();
-    const { log } = this.#options;
+    const { clock, log } = this.#options;
+    const admitMessage = limitMessages(clock);
     // Without a listener a protocol error of the peer would end the process; 'close' follows.
     socket.on('error', (error) => log.debug({ error }, 'a WebSocket failed'));
     socket.on('pong', () => {
@@ -131,7 +120,7 @@ export class WebSocketEndpoint {
         onMessage: (receive) => {
           socket.on('message', (data: RawData) => {
             if (!admitMessage()) return socket.close(TOO_MUCH, 'Too many messages');
-            receive(String(data)).catch((error: unknown) => {
+            receive(Buffer.isBuffer(data) ? data.toString() : '').catch((error: unknown) => {
               if (socket.readyState !== socket.OPEN) return;
               log.error({ error }, 'a WebSocket message failed unexpectedly');
               socket.close(INTERNAL, 'Internal server error');
@@ -225,21 +214,8 @@ export class WebSocketEndpoint {
 
   #errorsOf(error: unknown, call: Call, operationName: string | null) {
     const errors = this.#options.operations.errorsOf(error, call, operationName);
-    if (error instanceof RequestFault) this.#options.metrics.refused(String(errors[0]?.extensions['code']));
+    if (error instanceof RequestFault) this.#options.metrics.refused(codeOf(errors));
     return errors;
-  }
-
-  #messageLimit(): () => boolean {
-    const { clock } = this.#options;
-    let left: number = SOCKET_LIMITS.messageBurst;
-    let at = clock.monotonic();
-    return () => {
-      const now = clock.monotonic();
-      left = Math.min(SOCKET_LIMITS.messageBurst, left + ((now - at) / 1_000) * SOCKET_LIMITS.messagesPerSecond);
-      at = now;
-      left -= 1;
-      return left >= 0;
-    };
   }
 
   async #pingLoop(): Promise<void> {
@@ -256,11 +232,4 @@ export class WebSocketEndpoint {
       }
     }
   }
-}
-
-/** A cookie that the browser adds by itself must not open sockets for pages of other origins (ASVS 4.4.2). */
-export function isForeignWithCookie(request: IncomingMessage, publicUrl: string): boolean {
-  const { cookie, origin } = request.headers;
-  if (cookie === undefined || origin === undefined) return false;
-  return URL.parse(origin)?.host !== new URL(publicUrl).host;
 }

@@ -6,13 +6,7 @@ export interface ReplyFacts {
   readonly text: string;
 }
 
-export type BounceType =
-  | 'HARD_BOUNCE'
-  | 'SOFT_BOUNCE'
-  | 'BLOCKED'
-  | 'SPAM_NOTIFICATION'
-  | 'DMARC_POLICY'
-  | 'UNKNOWN';
+export type BounceType = 'HARD_BOUNCE' | 'SOFT_BOUNCE' | 'BLOCKED' | 'SPAM_NOTIFICATION' | 'DMARC_POLICY' | 'UNKNOWN';
 
 export type ReplyMeaning =
   | { readonly outcome: 'DELIVERED' }
@@ -52,6 +46,7 @@ function bounceType({ code, enhancedCode, text }: ReplyFacts, phase: 'mail' | 'r
   if (MAILBOX_FULL.test(text)) return 'SOFT_BOUNCE';
   if (SPAM.test(text)) return 'SPAM_NOTIFICATION';
   if (BLOCKED.test(text)) return 'BLOCKED';
-  if (phase === 'recipient' && (UNKNOWN_USER.test(text) || code === 550 || code === 551 || code === 553)) return 'HARD_BOUNCE';
+  if (phase === 'recipient' && (UNKNOWN_USER.test(text) || code === 550 || code === 551 || code === 553))
+    return 'HARD_BOUNCE';
   return enhancedCode?.startsWith('5.1.') === true ? 'HARD_BOUNCE' : 'UNKNOWN';
 }

@@ -77,7 +77,7 @@ export function decodeContent(stored: Buffer): StoredContent {
   const rest = stored.subarray(4);
   const body = (format & COMPRESSED) === 0 ? rest : zstdDecompressSync(rest, { maxOutputLength: MAX_FRAME });
   const jsonEnd = 4 + body.readUInt32BE(0);
-  const json: FrameJson = JSON.parse(body.toString('utf8', 4, jsonEnd));
+  const json = JSON.parse(body.toString('utf8', 4, jsonEnd)) as FrameJson;
   let at = jsonEnd;
   const attachments = json.attachments.map(({ name, contentType, contentId, size }) => {
     const content = body.subarray(at, at + size);

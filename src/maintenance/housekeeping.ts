@@ -19,7 +19,9 @@ export function startHousekeeping(deps: Deps): AsyncDisposable {
   const stopping = new AbortController();
   const running = (async () => {
     while (!stopping.signal.aborted) {
-      await keepHouse(deps).catch((error: unknown) => deps.log.error({ error }, 'housekeeping failed; it is tried again'));
+      await keepHouse(deps).catch((error: unknown) =>
+        deps.log.error({ error }, 'housekeeping failed; it is tried again'),
+      );
       await deps.clock.sleep(EVERY_MS, stopping.signal);
     }
   })();

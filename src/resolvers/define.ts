@@ -124,7 +124,10 @@ export function groupCommand<I, O, P extends { readonly weight: number }, const 
     readonly announces: readonly Topic[];
     /** Outside the transaction, for each input. `weight`: bytes that it brings into the transaction. */
     prepare(context: { scope: ReadScope; deps: Deps; caller: Caller; fail: Fail<E> }, input: I): Promise<P>;
-    run(context: { scope: WriteScope; inside: Inside }, prepared: readonly P[]): Promise<readonly (O | ExpectedError)[]>;
+    run(
+      context: { scope: WriteScope; inside: Inside },
+      prepared: readonly P[],
+    ): Promise<readonly (O | ExpectedError)[]>;
   },
 ): GroupUseCase<I, O> {
   const { permission, errors } = declaration;

@@ -27,7 +27,7 @@ export function commitInGroups<P extends { readonly weight: number }, R>() {
 
   const groupOf = (deps: Deps, accountId: string): Group<P, R> => {
     let ofDeps = groups.get(deps);
-    if (ofDeps === undefined) groups.set(deps, (ofDeps = new Map()));
+    if (ofDeps === undefined) groups.set(deps, (ofDeps = new Map<string, Group<P, R>>()));
     let group = ofDeps.get(accountId);
     if (group === undefined) ofDeps.set(accountId, (group = { running: 0, scheduled: false, waiting: [] }));
     return group;

@@ -109,7 +109,18 @@ export interface SmtpTimeouts {
 }
 
 export type SmtpPhase =
-  | 'connect' | 'greeting' | 'ehlo' | 'starttls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'content' | 'final-dot' | 'rset' | 'quit';
+  | 'connect'
+  | 'greeting'
+  | 'ehlo'
+  | 'starttls'
+  | 'auth'
+  | 'mail'
+  | 'rcpt'
+  | 'data'
+  | 'content'
+  | 'final-dot'
+  | 'rset'
+  | 'quit';
 
 export interface SmtpReply {
   readonly code: number;

@@ -18,7 +18,8 @@ const TwoFactorPolicy = builder.enumType('TwoFactorPolicy', {
 });
 
 export const Account = builder.objectRef<AccountRow>('Account').implement({
-  description: 'A customer of the installation. Everything belongs to one account, and nothing is seen across accounts.',
+  description:
+    'A customer of the installation. Everything belongs to one account, and nothing is seen across accounts.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({ description: 'Global id, acc_….', resolve: ({ id }) => encodeId('account', id) }),

@@ -7,7 +7,7 @@ import ScopeAuthPlugin, { type AuthFailure, AuthScopeFailureType } from '@pothos
 import { Forbidden, Unauthenticated } from '#/domain/errors.ts';
 import { type Actor, type Permission, type PermissionRule, permissions, refusalOf } from '#/domain/permissions.ts';
 import type { Context, SignedContext } from './context.ts';
-import ScopesRequiredPlugin from './scopes-required.ts';
+import { scopesRequired } from './scopes-required.ts';
 
 interface Types {
   Context: Context;
@@ -31,7 +31,7 @@ interface Types {
 }
 
 export const builder = new SchemaBuilder<Types>({
-  plugins: [ErrorsPlugin, ScopeAuthPlugin, RelayPlugin, ScopesRequiredPlugin],
+  plugins: [ErrorsPlugin, ScopeAuthPlugin, RelayPlugin, scopesRequired],
   defaultFieldNullability: false,
   defaultInputFieldRequiredness: true,
   errors: { directResult: true },

@@ -30,10 +30,22 @@ export const loadersOf = createContextCache((context: Context) => {
     token: one((ids) => findTokens(scope, ids)),
     message: one((ids) => findMessages(scope, ids, now())),
     bounce: one((ids) => findBounces(scope, ids)),
-    streamsOfServer: many((ids) => listStreams(scope, ids), ({ serverId }) => serverId),
-    recipients: many((ids) => listRecipients(scope, ids), ({ messageId }) => messageId),
-    attempts: many((ids) => listAttempts(scope, ids), ({ messageId }) => messageId),
-    dueTimes: many((ids) => listDueTimes(scope, ids), ({ messageId }) => messageId),
+    streamsOfServer: many(
+      (ids) => listStreams(scope, ids),
+      ({ serverId }) => serverId,
+    ),
+    recipients: many(
+      (ids) => listRecipients(scope, ids),
+      ({ messageId }) => messageId,
+    ),
+    attempts: many(
+      (ids) => listAttempts(scope, ids),
+      ({ messageId }) => messageId,
+    ),
+    dueTimes: many(
+      (ids) => listDueTimes(scope, ids),
+      ({ messageId }) => messageId,
+    ),
     content: mapped((ids) => readContents(scope, ids), CONTENTS_AT_ONCE),
     suppressionReason: mapped((ids) => listSuppressionReasons(scope, ids), ROWS_AT_ONCE),
     events: eventsLoader(scope),

@@ -1,7 +1,7 @@
 // A root field without authScopes does not get into the schema: forgetting them is an error at start, not a hole.
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, PothosSchemaError, type SchemaTypes } from '@pothos/core';
 
-const pluginName = 'scopesRequired';
+export const scopesRequired = 'scopesRequired';
 
 declare global {
   export namespace PothosSchemaTypes {
@@ -21,5 +21,4 @@ export class ScopesRequiredPlugin<Types extends SchemaTypes> extends BasePlugin<
   }
 }
 
-SchemaBuilder.registerPlugin(pluginName, ScopesRequiredPlugin);
-export default pluginName;
+SchemaBuilder.registerPlugin(scopesRequired, ScopesRequiredPlugin);

@@ -21,7 +21,11 @@ const CreateServerInput = builder.inputType('CreateServerInput', {
     color: t.field({ type: ServerColor, required: false, description: 'GREY unless given.' }),
     deliveryType: t.field({ type: DeliveryType, required: false, description: 'LIVE unless given. Never changes.' }),
     trackOpens: t.boolean({ required: false, description: 'Whether opens are recorded; not unless said.' }),
-    trackLinks: t.field({ type: LinkTracking, required: false, description: 'Which links are tracked; NONE unless given.' }),
+    trackLinks: t.field({
+      type: LinkTracking,
+      required: false,
+      description: 'Which links are tracked; NONE unless given.',
+    }),
   }),
 });
 
@@ -37,8 +41,18 @@ const UpdateServerInput = builder.inputType('UpdateServerInput', {
 });
 
 const CreateServerResult = resultUnion('CreateServerResult', Server, createServer, 'The server, or why there is none.');
-const UpdateServerResult = resultUnion('UpdateServerResult', Server, updateServer, 'The changed server, or why it is not.');
-const DeleteServerResult = resultUnion('DeleteServerResult', Deleted, deleteServer, 'The id that the server had, or why it is not deleted.');
+const UpdateServerResult = resultUnion(
+  'UpdateServerResult',
+  Server,
+  updateServer,
+  'The changed server, or why it is not.',
+);
+const DeleteServerResult = resultUnion(
+  'DeleteServerResult',
+  Deleted,
+  deleteServer,
+  'The id that the server had, or why it is not deleted.',
+);
 
 builder.mutationFields((t) => ({
   createServer: t.withAuth({ can: createServer.permission }).field({
@@ -61,7 +75,8 @@ builder.mutationFields((t) => ({
     nullable: true,
     description: guarded(updateServer.permission, 'Changes the settings of a server.'),
     args: { input: t.arg({ type: UpdateServerInput, description: 'The changes.' }) },
-    resolve: (_root, { input }, { deps, caller }) => updateServer(deps, caller, { ...input, id: uuidOf('server', input.id) }),
+    resolve: (_root, { input }, { deps, caller }) =>
+      updateServer(deps, caller, { ...input, id: uuidOf('server', input.id) }),
   }),
   deleteServer: t.withAuth({ can: deleteServer.permission }).field({
     type: DeleteServerResult,

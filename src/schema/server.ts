@@ -116,7 +116,11 @@ export const Server = builder.objectRef<ServerRow>('Server').implement({
       args: {
         first: t.arg.int({ description: firstText(MAX_EVENT_PAGE) }),
         after: t.arg.string({ required: false, description: afterText }),
-        filter: t.arg({ type: MessageEventFilter, required: false, description: 'Only those that pass; all unless given.' }),
+        filter: t.arg({
+          type: MessageEventFilter,
+          required: false,
+          description: 'Only those that pass; all unless given.',
+        }),
       },
       resolve: async ({ id }, args, { deps, caller }) => {
         const first = checkFirst(args.first, MAX_EVENT_PAGE);

@@ -57,15 +57,33 @@ const CreateStreamInput = builder.inputType('CreateStreamInput', {
   }),
 });
 
-const CreateStreamResult = resultUnion('CreateStreamResult', MessageStream, createStream, 'The stream, or why there is none.');
-const ArchiveStreamResult = resultUnion('ArchiveStreamResult', MessageStream, archiveStream, 'The archived stream, or why it is not.');
-const UnarchiveStreamResult = resultUnion('UnarchiveStreamResult', MessageStream, unarchiveStream, 'The stream in use again, or why it is not.');
+const CreateStreamResult = resultUnion(
+  'CreateStreamResult',
+  MessageStream,
+  createStream,
+  'The stream, or why there is none.',
+);
+const ArchiveStreamResult = resultUnion(
+  'ArchiveStreamResult',
+  MessageStream,
+  archiveStream,
+  'The archived stream, or why it is not.',
+);
+const UnarchiveStreamResult = resultUnion(
+  'UnarchiveStreamResult',
+  MessageStream,
+  unarchiveStream,
+  'The stream in use again, or why it is not.',
+);
 
 builder.mutationFields((t) => ({
   createStream: t.withAuth({ can: createStream.permission }).field({
     type: CreateStreamResult,
     nullable: true,
-    description: guarded(createStream.permission, `Adds a stream to a server, which may have ${MAX_STREAMS}, archived ones included.`),
+    description: guarded(
+      createStream.permission,
+      `Adds a stream to a server, which may have ${MAX_STREAMS}, archived ones included.`,
+    ),
     args: { input: t.arg({ type: CreateStreamInput, description: 'The new stream.' }) },
     resolve: (_root, { input }, { deps, caller }) =>
       createStream(deps, caller, {

@@ -32,7 +32,10 @@ const ServerTokenScope = builder.enumType('ServerTokenScope', {
   } as const,
 });
 
-function stateOf({ revokedAt, expiresAt, replacedBy }: TokenRow, now: Date): 'ACTIVE' | 'ROTATING' | 'EXPIRED' | 'REVOKED' {
+function stateOf(
+  { revokedAt, expiresAt, replacedBy }: TokenRow,
+  now: Date,
+): 'ACTIVE' | 'ROTATING' | 'EXPIRED' | 'REVOKED' {
   if (revokedAt !== null) return 'REVOKED';
   if (expiresAt !== null && expiresAt <= now) return 'EXPIRED';
   return replacedBy === null ? 'ACTIVE' : 'ROTATING';

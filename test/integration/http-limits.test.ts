@@ -23,6 +23,17 @@ async function ask(body: unknown, headers: Record<string, string> = {}, on = wor
   return { response, answer, code: answer.errors?.[0]?.extensions?.['code'] };
 }
 
+/** Milliseconds of this process; the least of three, since other work and collections of garbage fall into some. */
+async function leastCpu(run: (round: number) => Promise<void>): Promise<number> {
+  const spent: number[] = [];
+  for (const round of [1, 2, 3]) {
+    const before = process.cpuUsage();
+    await run(round);
+    spent.push(process.cpuUsage(before).user / 1_000);
+  }
+  return Math.min(...spent);
+}
+
 const nested = (depth: number) => `${'parent { '.repeat(depth)}id${' }'.repeat(depth)}`;
 
 describe('documents', () => {
@@ -45,12 +56,13 @@ describe('documents', () => {
       `{ nodes(first: 1) { edges { node { ...F0 } } } } ${Array.from({ length: 30 }, (_, i) => `fragment F${i} on Node { id a: parent { ...F${i + 1} } ...F${i + 1} ...F${i + 1} }`).join(' ')} fragment F30 on Node { id }`,
     ],
   ])('%s is refused at once', async (_, query) => {
-    const startedAt = process.cpuUsage();
-    const { response, code } = await ask({ query });
-    const { user } = process.cpuUsage(startedAt);
-    expect(response.status).toBe(400);
-    expect(['QUERY_TOO_COMPLEX', 'GRAPHQL_VALIDATION_FAILED']).toContain(code);
-    expect(user / 1_000).toBeLessThan(100);
+    const spent = await leastCpu(async (round) => {
+      // Another text each time: refusals are cached.
+      const { response, code } = await ask({ query: query + ' '.repeat(round) });
+      expect(response.status).toBe(400);
+      expect(['QUERY_TOO_COMPLEX', 'GRAPHQL_VALIDATION_FAILED']).toContain(code);
+    });
+    expect(spent).toBeLessThan(50);
   });
 
   test.each([
@@ -58,11 +70,11 @@ describe('documents', () => {
     ['a megabyte of brackets', '['.repeat(1_000_000 - 20)],
     ['a megabyte of braces in a query', JSON.stringify({ query: '{a'.repeat(400_000) })],
   ])('%s takes no time', async (_, body) => {
-    const startedAt = process.cpuUsage();
-    const { response } = await ask(body);
-    const { user } = process.cpuUsage(startedAt);
-    expect(response.status).toBe(400);
-    expect(user / 1_000).toBeLessThan(100);
+    const spent = await leastCpu(async () => {
+      expect((await ask(body)).response.status).toBe(400);
+    });
+    // The client's part, which sends the megabyte, included.
+    expect(spent).toBeLessThan(100);
   });
 
   test('a fragment within itself is refused', async () => {
@@ -115,17 +127,17 @@ describe('cost', () => {
     expect(await costOf(query)).toEqual({ requested: 201, actual: 1 });
   });
 
-  test('fields may have their own: points, or a list that multiplies', async () => {
+  test('fields may have points of their own, and points for each item of a list in their input', async () => {
     expect(await costOf('mutation { dear }')).toEqual({ requested: 100, actual: 100 });
     const batch = 'mutation($input: BatchInput!) { sendEmails(input: $input) { id } }';
     const messages = Array.from({ length: 40 }, () => ({ to: 'a' }));
-    expect(await costOf(batch, { input: { messages } })).toEqual({ requested: 40, actual: 40 });
+    expect(await costOf(batch, { input: { messages } })).toEqual({ requested: 81, actual: 81 });
     expect(await costOf('mutation { sendEmails(input: { messages: [{ to: "a" }, { to: "b" }] }) { id } }')).toEqual({
-      requested: 2,
-      actual: 2,
+      requested: 5,
+      actual: 5,
     });
     const whole = 'mutation($m: [MessageInput]!) { sendEmails(input: { messages: $m }) { id } }';
-    expect(await costOf(whole, { m: messages })).toMatchObject({ requested: 40 });
+    expect(await costOf(whole, { m: messages })).toMatchObject({ requested: 81 });
   });
 
   test('above the maximum nothing runs', async () => {

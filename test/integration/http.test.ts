@@ -1,10 +1,12 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { get } from 'node:https';
 import { createConnection } from 'node:net';
 import { serverAudits } from 'graphql-http';
 import { createClient } from 'graphql-sse';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  callerOf,
   caches,
+  callerOf,
   type HttpWorld,
   otherToken,
   resolverSignals,
@@ -245,6 +247,27 @@ describe('server-sent events', () => {
     expect(received).toMatchObject([{ errors: [{ extensions: { code: 'FORBIDDEN' } }] }]);
   });
 
+  test('a browser’s EventSource may ask by GET', async () => {
+    const query = encodeURIComponent('subscription { events }');
+    const response = await fetch(`${world.url}?query=${query}`, {
+      headers: { accept: 'text/event-stream', ...bearer(serverToken) },
+    });
+    await until(() => source.open === 1);
+    source.push('by GET');
+    const reader = response.body?.getReader();
+    let text = '';
+    while (!text.includes('by GET')) text += new TextDecoder().decode((await reader?.read())?.value);
+    expect(text).toContain('event: next\ndata: {"data":{"events":"by GET"}}');
+    await reader?.cancel();
+    await until(() => source.open === 0);
+  });
+
+  test('a query may be answered as events', async () => {
+    const text = await (await world.post({ query: '{ hello }' }, { accept: 'text/event-stream' })).text();
+    expect(text).toContain('event: next\ndata: {"data":{"hello":"hello world"}');
+    expect(text).toContain('event: complete');
+  });
+
   test('a subscription without Accept for events is 406', async () => {
     const response = await world.post({ query: 'subscription { events }' }, { accept: 'application/json' });
     expect(response.status).toBe(406);
@@ -327,17 +350,34 @@ describe('connections', () => {
     await slow.server.close();
   });
 
-  test('closing waits for what runs and takes nothing new', async () => {
+  test('with a certificate HTTPS is the only way in', async () => {
+    const folder = new URL('../support/certs/', import.meta.url).pathname;
+    const secure = await startHttp({ config: { httpTls: { cert: `${folder}cert.pem`, key: `${folder}key.pem` } } });
+    const port = Number(new URL(secure.origin).port);
+    const headers = await new Promise<IncomingHttpHeaders>((resolve, reject) => {
+      get({ port, path: '/healthz', rejectUnauthorized: false }, (response) => resolve(response.resume().headers)).on(
+        'error',
+        reject,
+      );
+    });
+    expect(headers['strict-transport-security']).toMatch(/^max-age=\d{8}/);
+    await expect(fetch(secure.origin)).rejects.toThrow();
+    await secure.server.close();
+  });
+
+  test('closing takes nothing new, and cuts streams so that their clients come back', async () => {
     const ending = await startHttp({ timeouts: { drain: 300 } });
     const stream = fetch(ending.url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
       body: JSON.stringify({ query: 'subscription { events }' }),
-    }).then((response) => response.text());
+    })
+      .then((response) => response.text())
+      .catch(() => 'cut');
     await until(() => source.open === 1);
     await ending.server.close();
-    expect(await stream).toContain('event: complete');
-    expect(source.open).toBe(0);
+    expect(await stream).not.toContain('complete');
+    await until(() => source.open === 0);
     await expect(fetch(ending.origin)).rejects.toThrow();
   });
 });

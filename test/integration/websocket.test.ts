@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
 import { FakeClock } from '../support/fake-clock.ts';
 import {
-  callerOf,
   caches,
+  callerOf,
   closeAt,
   type HttpWorld,
   otherToken,
@@ -333,6 +333,8 @@ describe('limits', () => {
     await until(() => source.open === 1);
     await ending.server.close();
     expect((await peer.closed).code).toBe(1001);
+    // A `complete` would tell the client not to come back.
+    expect(peer.of('1')).toEqual([]);
     expect(source.open).toBe(0);
   });
 });

@@ -1,6 +1,9 @@
 // A small schema behind the real HTTP server on a free port, and tokens that can be revoked.
+
+import { initContextCache } from '@pothos/core';
 import {
   GraphQLError,
+  GraphQLInputObjectType,
   GraphQLInt,
   GraphQLList,
   GraphQLNonNull,
@@ -8,9 +11,7 @@ import {
   GraphQLScalarType,
   GraphQLSchema,
   GraphQLString,
-  GraphQLInputObjectType,
 } from 'graphql';
-import { initContextCache } from '@pothos/core';
 import { Registry } from 'prom-client';
 import { CursorExpired, Forbidden, NotFound, Unauthenticated } from '#/domain/errors.ts';
 import { makeToken } from '#/domain/token.ts';
@@ -157,7 +158,7 @@ export const schema = new GraphQLSchema({
       sendEmails: {
         type: new GraphQLList(sent),
         args: { input: { type: new GraphQLNonNull(batchInput) } },
-        extensions: { cost: { multiplier: 'input.messages' } },
+        extensions: { cost: 1, costPerItem: { argument: 'input.messages', cost: 2 } },
         resolve: (_, { input }) => input.messages.map(() => ({ id: 'msg_1' })),
       },
       dear: { type: GraphQLString, extensions: { cost: 100 }, resolve: () => 'done' },

@@ -18,6 +18,7 @@ export function requestHash(input: object): Buffer {
 function encode(value: unknown): string {
   if (typeof value === 'string') return text(value);
   if (value === null || value === undefined) return 'z';
+  // oxlint-disable-next-line typescript/no-base-to-string -- it is none of the objects
   if (typeof value !== 'object') return `${(typeof value).charAt(0)}${text(String(value))}`;
   if (value instanceof Date) return `d${value.getTime()};`;
   if (Array.isArray(value)) return `a${value.length}[${value.map(encode).join('')}`;

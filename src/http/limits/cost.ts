@@ -2,10 +2,12 @@
 // the lists of its connection; a list of unknown length counts as five. Fragments of all types count, and so does what
 // @include and @skip leave out: the figure must be one that a client can work out from the document and its variables.
 //
-// A schema field may set `extensions.cost`: a number (its own points instead of 1, never refunded), or
-// `{ points?: number, multiplier: 'input.messages' }` (length of that list, or value of that number, times everything below).
+// A schema field may set `extensions.cost`: its own points instead of 1 (an object) or 0 (a leaf); these are not refunded.
+// `extensions.costPerItem: { argument: 'input.messages', cost: 5 }` adds so many for each item of that list, or each of
+// that number, and multiplies what is selected below by it.
 import {
   type FieldNode,
+  type FragmentDefinitionNode,
   type GraphQLCompositeType,
   type GraphQLField,
   type GraphQLSchema,
@@ -19,7 +21,6 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
   type ValueNode,
-  type FragmentDefinitionNode,
 } from 'graphql';
 
 export type Variables = Readonly<Record<string, unknown>>;
@@ -118,20 +119,27 @@ class Compiler {
     const field = isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[name] : undefined;
     if (field === undefined) return nothing();
     const named = getNamedType(field.type);
-    const override = readOverride(field);
+    const own = readOwn(field);
+    const perItem = readPerItem(field);
     const paging = field.args.some((argument) => argument.name === 'first' || argument.name === 'last');
     const ownPage = paging ? this.#pageSize(node, field) : null;
     const isList = isListType(isNonNullType(field.type) ? field.type.ofType : field.type);
 
     const cost = nothing();
-    cost.total = override.points ?? (isCompositeType(named) ? 1 : 0);
-    cost.kept = override.points ?? 0;
-    if (node.selectionSet !== undefined && isCompositeType(named)) {
-      add(cost, this.selections(node.selectionSet, named, isList ? null : ownPage));
+    cost.total = own ?? (isCompositeType(named) ? 1 : 0);
+    cost.kept = own ?? 0;
+    const below =
+      node.selectionSet !== undefined && isCompositeType(named)
+        ? this.selections(node.selectionSet, named, isList ? null : ownPage)
+        : nothing();
+    if (perItem !== null) {
+      below.total += perItem.cost;
+      below.kept += perItem.cost;
+      add(cost, times(below, this.#argumentSize(node, field, perItem.argument, 1)));
+      return cost;
     }
-    if (override.multiplier !== null) return times(cost, this.#argumentSize(node, field, override.multiplier, 1));
-    if (isList && isCompositeType(named)) return times(cost, ownPage ?? page ?? UNKNOWN_LENGTH);
-    return cost;
+    add(cost, below);
+    return isList && isCompositeType(named) ? times(cost, ownPage ?? page ?? UNKNOWN_LENGTH) : cost;
   }
 
   #pageSize(node: FieldNode, field: GraphQLField<unknown, unknown>): Size {
@@ -154,6 +162,7 @@ class Compiler {
     if (value !== undefined) return literalSize(value, absent);
     const fallback = field.args.find(({ name }) => name === argument);
     if (fallback?.default?.literal !== undefined) return literalSize(fallback.default.literal, absent);
+    // oxlint-disable-next-line typescript/no-deprecated -- where Pothos puts it
     return sizeOf(fallback?.default?.value ?? fallback?.defaultValue, absent);
   }
 
@@ -185,15 +194,16 @@ function sizeOf(value: unknown, absent: number): number {
   return value === undefined || value === null ? absent : 1;
 }
 
-function readOverride(field: GraphQLField<unknown, unknown>): { points: number | null; multiplier: string | null } {
+function readOwn(field: GraphQLField<unknown, unknown>): number | null {
   const cost = field.extensions['cost'];
-  if (typeof cost === 'number') return { points: cost, multiplier: null };
-  if (!isRecord(cost)) return { points: null, multiplier: null };
-  const { points, multiplier } = cost;
-  return {
-    points: typeof points === 'number' ? points : null,
-    multiplier: typeof multiplier === 'string' ? multiplier : null,
-  };
+  return typeof cost === 'number' ? cost : null;
+}
+
+function readPerItem(field: GraphQLField<unknown, unknown>): { argument: string; cost: number } | null {
+  const perItem = field.extensions['costPerItem'];
+  if (!isRecord(perItem)) return null;
+  const { argument, cost } = perItem;
+  return typeof argument === 'string' && typeof cost === 'number' ? { argument, cost } : null;
 }
 
 function nothing(): Cost {

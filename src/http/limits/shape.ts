@@ -15,6 +15,8 @@ export const DOCUMENT_LIMITS = {
   aliases: 50,
   rootFields: 20,
   directives: 50,
+  /** Validation compares the fields of each with those of each other. */
+  fragments: 100,
   /** Fields after every fragment has been put in its places. */
   fields: 5_000,
   /** The same field twice in one selection set says nothing, and validation compares all pairs of them. */
@@ -31,6 +33,8 @@ interface Shape {
 /** The refusal, or null. */
 export function refuseShape(document: DocumentNode): RequestFault | null {
   const limits = DOCUMENT_LIMITS;
+  const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION).length;
+  if (fragments > limits.fragments) return tooComplex(`has more than ${limits.fragments} fragments`);
   const measured = new Measurement(document);
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) measured.fragment(definition.name.value);

@@ -8,7 +8,12 @@ import { insertRecipients, type RecipientRow } from '#/db/recipients.ts';
 import type { WriteScope } from '#/db/scope.ts';
 import { findSuppressions } from '#/db/suppressions.ts';
 import { deliverBy } from '#/domain/delivery/lifetime.ts';
-import { AllRecipientsSuppressed, type ExpectedError, IdempotencyConflict, type SuppressionReason } from '#/domain/errors.ts';
+import {
+  AllRecipientsSuppressed,
+  type ExpectedError,
+  IdempotencyConflict,
+  type SuppressionReason,
+} from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { bucketAt, expiryOf } from '#/domain/retention.ts';
 import { addressHash } from '#/domain/suppression.ts';
@@ -80,10 +85,18 @@ async function answerHeldKeys(
   const wanted = group.flatMap(({ server, email }) =>
     email.idempotencyKey === null ? [] : [{ serverId: server.id, key: email.idempotencyKey }],
   );
-  const held = new Map((await findIdempotencyKeys(scope, wanted)).map((claim) => [`${claim.serverId}/${claim.key}`, claim]));
+  const held = new Map(
+    (await findIdempotencyKeys(scope, wanted)).map((claim) => [`${claim.serverId}/${claim.key}`, claim]),
+  );
   if (held.size === 0) return group;
   const messages = new Map(
-    (await findMessages(scope, [...held.values()].map(({ messageId }) => messageId), scope.now)).map((row) => [row.id, row]),
+    (
+      await findMessages(
+        scope,
+        [...held.values()].map(({ messageId }) => messageId),
+        scope.now,
+      )
+    ).map((row) => [row.id, row]),
   );
   return group.filter((prepared) => {
     const claim = held.get(keyOf(prepared) ?? '');
@@ -105,7 +118,10 @@ async function leaveOutSuppressed(
     email.recipients.map(({ mailbox }) => ({ streamId: stream.id, hash: addressHash(mailbox.key) })),
   );
   const found = new Map(
-    (await findSuppressions(scope, keys)).map(({ streamId, hash, reason }) => [`${streamId}${hash.toString('hex')}`, reason]),
+    (await findSuppressions(scope, keys)).map(({ streamId, hash, reason }) => [
+      `${streamId}${hash.toString('hex')}`,
+      reason,
+    ]),
   );
   const candidates: Candidate[] = [];
   for (const prepared of group) {
@@ -141,7 +157,11 @@ async function claimKeys(
     const key = keyOf(prepared);
     return key !== null && !got.has(key);
   });
-  await answerHeldKeys(scope, lost.map(({ prepared }) => prepared), outcomes);
+  await answerHeldKeys(
+    scope,
+    lost.map(({ prepared }) => prepared),
+    outcomes,
+  );
   return candidates.filter((candidate) => !lost.includes(candidate));
 }
 
@@ -220,8 +240,14 @@ async function store(scope: WriteScope, inside: Inside, accepted: readonly Candi
       });
     });
   }
-  await insertMessages(scope, accepted.map(({ message }) => message));
-  await insertContents(scope, accepted.map(({ message, prepared }) => ({ messageId: message.id, body: prepared.content })));
+  await insertMessages(
+    scope,
+    accepted.map(({ message }) => message),
+  );
+  await insertContents(
+    scope,
+    accepted.map(({ message, prepared }) => ({ messageId: message.id, body: prepared.content })),
+  );
   await insertRecipients(scope, recipients);
   await enqueue(scope, queued);
   await append(scope, events);

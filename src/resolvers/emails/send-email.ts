@@ -1,5 +1,11 @@
 // Accepts email for delivery. One call is one email; many calls, and batches, share transactions (group commit).
-import { AllRecipientsSuppressed, IdempotencyConflict, InvalidInput, NotFound, SenderNotVerified } from '#/domain/errors.ts';
+import {
+  AllRecipientsSuppressed,
+  IdempotencyConflict,
+  InvalidInput,
+  NotFound,
+  SenderNotVerified,
+} from '#/domain/errors.ts';
 import type { MessageRow } from '#/db/messages.ts';
 import { groupCommand } from '../define.ts';
 import { acceptEmails } from './accept-emails.ts';

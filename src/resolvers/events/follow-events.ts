@@ -13,7 +13,8 @@ export const followEvents = stream({
     const serverId = request.serverId ?? scope.serverId;
     if (serverId === null)
       return fail(InvalidInput.at(['serverId'], 'Name the server: the caller is not bound to one.'));
-    const { reach, filter, after } = (await toLogRequest(deps, scope, { ...request, serverId })) ?? fail(new NotFound());
+    const { reach, filter, after } =
+      (await toLogRequest(deps, scope, { ...request, serverId })) ?? fail(new NotFound());
     return deps.feed.subscribe({ ...reach, filter, after });
   },
 });

@@ -78,7 +78,12 @@ export async function bootstrap(deps: BootstrapDeps, order: BootstrapOrder): Pro
       { actor: { kind: 'OPERATOR', accountId, label: 'command line' }, requestId: 'bootstrap', ipAddress: null },
       {
         action: 'installation.bootstrap',
-        subjectIds: [encodeId('account', accountId), encodeId('server', serverId), encodeId('token', server.token.id), encodeId('token', account.token.id)],
+        subjectIds: [
+          encodeId('account', accountId),
+          encodeId('server', serverId),
+          encodeId('token', server.token.id),
+          encodeId('token', account.token.id),
+        ],
         changes: { verifiedDomains: order.verifiedDomains },
       },
     );
@@ -89,7 +94,10 @@ export async function bootstrap(deps: BootstrapDeps, order: BootstrapOrder): Pro
 }
 
 function check(order: BootstrapOrder): void {
-  for (const [path, value] of [['account', order.account], ['server', order.server]] as const) {
+  for (const [path, value] of [
+    ['account', order.account],
+    ['server', order.server],
+  ] as const) {
     if (value.trim() === '' || value.length > 100) throw InvalidInput.at([path], 'must have 1 to 100 characters');
   }
   const owner = parseMailbox(order.ownerEmail);

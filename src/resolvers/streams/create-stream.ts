@@ -43,7 +43,8 @@ export const createStream = command({
       fail(new Conflict(`The server has a stream "${input.slug}" already.`));
     if (input.kind === 'INBOUND' && existing.some(({ kind }) => kind === 'INBOUND'))
       fail(new Conflict('A server has one inbound stream.'));
-    if (existing.length >= MAX_STREAMS) fail(new LimitReached('streams on a server, archived ones included', MAX_STREAMS));
+    if (existing.length >= MAX_STREAMS)
+      fail(new LimitReached('streams on a server, archived ones included', MAX_STREAMS));
     const stream: StreamRow = {
       accountId: scope.accountId,
       id: inside.ids.next(),

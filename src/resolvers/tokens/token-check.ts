@@ -125,7 +125,13 @@ function toKnown(row: TokenRow): Known {
   const actor: CheckedToken['actor'] =
     row.serverId === null
       ? { kind: 'ACCOUNT_TOKEN', ...common }
-      : { kind: 'SERVER_TOKEN', ...common, serverId: row.serverId, streamId: row.streamId, scopes: new Set(row.scopes) };
+      : {
+          kind: 'SERVER_TOKEN',
+          ...common,
+          serverId: row.serverId,
+          streamId: row.streamId,
+          scopes: new Set(row.scopes),
+        };
   return {
     token: {
       actor,

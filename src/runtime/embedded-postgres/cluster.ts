@@ -5,6 +5,7 @@ import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { environment } from '../environment.ts';
 import type { Log } from '../ports.ts';
 import type { Account } from './account.ts';
 import type { Binaries } from './binaries.ts';
@@ -115,7 +116,7 @@ async function initdb(options: InitOptions, into: string, pwfile: string, locale
 
 /** Nothing of ours leaks in: PGDATA, PGPORT and the like would change what the server does. */
 export function serverEnvironment(): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', TZ: 'UTC' };
+  return { PATH: environment()['PATH'] ?? '/usr/bin:/bin', TZ: 'UTC' };
 }
 
 /**

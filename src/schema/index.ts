@@ -1,0 +1,22 @@
+// The schema: registers every concept, then builds it once.
+import './scalars.ts';
+import './errors.ts';
+import './account.ts';
+import './server.ts';
+import './server-mutations.ts';
+import './stream.ts';
+import './token.ts';
+import './viewer.ts';
+import './message.ts';
+import './recipient.ts';
+import './event.ts';
+import './event-types.ts';
+import './bounce.ts';
+import './email.ts';
+import './message-events.ts';
+import './node.ts';
+import { builder } from './builder.ts';
+
+export { type Context, createContext } from './context.ts';
+
+export const schema = builder.toSchema();

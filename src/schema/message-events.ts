@@ -1,0 +1,55 @@
+// The live stream of events.
+import { initContextCache } from '@pothos/core';
+import { followEvents } from '#/resolvers/events/follow-events.ts';
+import { builder, guarded } from './builder.ts';
+import type { Context } from './context.ts';
+import { MessageEvent, MessageEventFilter } from './event.ts';
+import { uuidOf } from './ids.ts';
+
+builder.subscriptionField('messageEvents', (t) =>
+  t.withAuth({ can: followEvents.permission }).field({
+    type: MessageEvent,
+    description: guarded(
+      followEvents.permission,
+      'Every event of the server that passes the filter, in one order, without a gap and without an event twice, from `after` on (from now, without it). A slow client is served from the log at its own pace. Ends when the caller loses the right to see it.',
+    ),
+    args: {
+      serverId: t.arg.id({ required: false, description: "The calling token's server unless given." }),
+      filter: t.arg({ type: MessageEventFilter, required: false, description: 'Only those that pass; all unless given.' }),
+      after: t.arg.string({ required: false, description: 'Cursor of the last event that was seen; from now on unless given.' }),
+    },
+    subscribe: async (_root, { serverId, filter, after }, context) => {
+      const events = await followEvents(context.deps, context.caller, {
+        serverId: typeof serverId === 'string' ? uuidOf('server', serverId) : null,
+        filter: filter ?? {},
+        after: after ?? null,
+      });
+      return freshForEach(context, events);
+    },
+    resolve: (event) => event,
+  }),
+);
+
+/**
+ * Loaders and scope decisions are kept with the context, and a subscription has one for all its events: they are thrown
+ * away with each event, or the second event would show the rows and rights of the first. Hand-written: an async generator
+ * that waits in next() cannot be ended.
+ */
+function freshForEach<T>(context: Context, source: AsyncIterableIterator<T>): AsyncIterableIterator<T> {
+  const iterator: AsyncIterableIterator<T> = {
+    async next() {
+      const result = await source.next();
+      Object.assign(context, initContextCache());
+      return result;
+    },
+    async return() {
+      return (await source.return?.()) ?? { done: true, value: undefined };
+    },
+    async throw(error) {
+      await source.return?.();
+      throw error;
+    },
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
+}

@@ -1,0 +1,79 @@
+// Recipients of a message, and the attempts to deliver to them.
+import type { AttemptRow, RecipientRow } from '#/db/recipients.ts';
+import { builder, guarded } from './builder.ts';
+import { loadersOf } from './loaders.ts';
+
+const RecipientKind = builder.enumType('RecipientKind', {
+  description: 'Where an address stands in the email.',
+  values: {
+    TO: { description: 'In To.' },
+    CC: { description: 'In Cc.' },
+    BCC: { description: 'Nowhere: the others do not learn of it.' },
+  } as const,
+});
+
+export const DeliveryStatus = builder.enumType('DeliveryStatus', {
+  description: 'How far delivery to an address has come.',
+  values: {
+    SCHEDULED: { description: 'It waits for sendAt.' },
+    QUEUED: { description: 'It waits for its turn.' },
+    DELAYED: { description: 'It could not be delivered for now and is tried again.' },
+    DELIVERED: { description: 'The server of the recipient has taken it.' },
+    BOUNCED: { description: 'It was refused for good.' },
+    SUPPRESSED: { description: 'The address is suppressed on the stream: nothing is sent.' },
+    EXPIRED: { description: 'It could not be delivered in time.' },
+    CANCELLED: { description: 'It was cancelled before it was handed over.' },
+    IN_DOUBT: {
+      description:
+        'The connection was lost after the content was sent and before it was answered: it may or may not have arrived.',
+    },
+  } as const,
+});
+
+const DeliveryAttempt = builder.objectRef<AttemptRow>('DeliveryAttempt').implement({
+  description: 'One attempt to deliver to one recipient.',
+  fields: (t) => ({
+    startedAt: t.expose('startedAt', { type: 'DateTime', description: 'When it began.' }),
+    endedAt: t.expose('endedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended; null while it runs, or when the process that ran it was lost.',
+    }),
+    remoteHost: t.exposeString('remoteHost', { nullable: true, description: 'Name of the server that was called.' }),
+    remoteAddress: t.exposeString('remoteAddress', { nullable: true, description: 'Its IP address.' }),
+    tls: t.exposeString('tls', { nullable: true, description: 'Version and cipher of TLS; null in plain text.' }),
+    smtpCode: t.exposeInt('smtpCode', { nullable: true, description: 'Code of the reply that decided.' }),
+    enhancedCode: t.exposeString('enhancedCode', { nullable: true, description: 'Its RFC 3463 code, e.g. 5.1.1.' }),
+    response: t.exposeString('response', { nullable: true, description: 'Its text, or what went wrong without one.' }),
+    transcript: t.stringList({
+      description:
+        'The conversation, line by line, credentials removed: kept for every failure, for successes as the operator sets; else empty.',
+      resolve: ({ transcript }) => transcript ?? [],
+    }),
+  }),
+});
+
+export const Recipient = builder.objectRef<RecipientRow>('Recipient').implement({
+  description: 'One address of a message; delivery is tracked here.',
+  fields: (t) => ({
+    address: t.exposeString('address', { description: 'The address.' }),
+    kind: t.field({ type: RecipientKind, description: 'Where it stands.', resolve: ({ kind }) => kind }),
+    status: t.field({ type: DeliveryStatus, description: 'How far delivery has come.', resolve: ({ status }) => status }),
+    attempts: t.withAuth({ can: 'message.read' }).field({
+      type: [DeliveryAttempt],
+      description: guarded('message.read', 'What was tried, oldest first.'),
+      extensions: { cost: 2 },
+      resolve: async ({ messageId, ordinal }, _args, context) =>
+        (await loadersOf(context).attempts.load(messageId)).filter((attempt) => attempt.ordinal === ordinal),
+    }),
+    nextAttemptAt: t.withAuth({ can: 'message.read' }).field({
+      type: 'DateTime',
+      nullable: true,
+      description: guarded('message.read', 'When it is tried next; null when it is not, or is being tried now.'),
+      resolve: async ({ messageId, ordinal }, _args, context) => {
+        const due = (await loadersOf(context).dueTimes.load(messageId)).find((time) => time.ordinal === ordinal);
+        return due === undefined || due.leased ? null : due.dueAt;
+      },
+    }),
+  }),
+});

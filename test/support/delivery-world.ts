@@ -1,0 +1,154 @@
+// An installation without GraphQL, for tests of delivery: real database, queue, log and SMTP, with time moved by hand.
+import { connectDatabase } from '#/db/client.ts';
+import { ensurePartitions } from '#/db/partitions.ts';
+import { systemScope } from '#/db/scope.ts';
+import { type DeliveryEngine, startDelivery } from '#/delivery/engine.ts';
+import { createOutbound } from '#/delivery/outbound.ts';
+import type { RouteSettings } from '#/delivery/route.ts';
+import { ExpectedError } from '#/domain/errors.ts';
+import type { LoggedEvent } from '#/events/catalogue.ts';
+import { createChannel } from '#/events/channel.ts';
+import { createFeed } from '#/events/feed.ts';
+import { FIRST_ID } from '#/events/log.ts';
+import type { Caller } from '#/resolvers/define.ts';
+import type { Deps } from '#/resolvers/deps.ts';
+import type { SendEmailRequest } from '#/resolvers/emails/prepare-email.ts';
+import { sendEmail } from '#/resolvers/emails/send-email.ts';
+import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
+import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
+import { systemClock } from '#/runtime/clock.ts';
+import { createDns } from '#/runtime/dns.ts';
+import { createIds } from '#/runtime/ids.ts';
+import { systemRandom } from '#/runtime/random.ts';
+import { createSmtpClient } from '#/runtime/smtp-client.ts';
+import type { Clock, Dns } from '#/runtime/ports.ts';
+import { createDatabase } from './postgres.ts';
+import { silentLog } from './silent-log.ts';
+
+export interface DeliveryWorld extends AsyncDisposable {
+  readonly deps: Deps;
+  readonly accountId: string;
+  readonly serverId: string;
+  /** Of a live or sandbox server, as the world was made. */
+  send(request: Partial<SendEmailRequest>): Promise<string>;
+  /** A worker with a lease and pools of its own. */
+  startEngine(options?: { readonly leaseMs?: number; readonly clock?: Clock }): DeliveryEngine;
+  /** Of one message, in the order of the log, as soon as `count` are there. */
+  events(messageId: string, count: number): Promise<LoggedEvent[]>;
+  statuses(messageId: string): Promise<string[]>;
+}
+
+export async function deliveryWorld(options: {
+  readonly outbound: RouteSettings['outbound'];
+  readonly delivery?: 'LIVE' | 'SANDBOX';
+  readonly allowPrivateNetworks?: boolean;
+  readonly dns?: Dns;
+  readonly clock?: Clock;
+}): Promise<DeliveryWorld> {
+  const clock = options.clock ?? systemClock;
+  await using stack = new AsyncDisposableStack();
+  const { connectionString } = stack.use(await createDatabase());
+  const database = stack.use(connectDatabase({ connectionString, maxConnections: 8 }));
+  const { db } = database;
+  await ensurePartitions(db, clock.now(), [45]);
+  const channel = stack.use(createChannel({ connectionString, clock: systemClock, log: silentLog }));
+  const feed = stack.use(createFeed({ db, channel, clock, log: silentLog }));
+  const ids = createIds(clock, systemRandom);
+  const profiles = createSendingProfiles({ db, clock, channel });
+  const deps: Deps = { db, clock, ids, random: systemRandom, log: silentLog, channel, feed, profiles };
+  const system = systemScope(db);
+  const made = await bootstrap({ system, clock, ids, random: systemRandom, channel }, {
+    account: 'Acme',
+    ownerEmail: 'owner@acme.example',
+    ownerPasswordHash: null,
+    server: 'Production',
+    delivery: options.delivery ?? 'LIVE',
+    verifiedDomains: ['acme.example'],
+  });
+  const { accountId, serverId } = made;
+  const caller: Caller = {
+    actor: {
+      kind: 'SERVER_TOKEN',
+      accountId,
+      serverId,
+      tokenId: ids.next(),
+      label: 'vrs_…test',
+      scopes: new Set(['MESSAGES_SEND']),
+      streamId: null,
+    },
+    requestId: 'test',
+    ipAddress: null,
+  };
+  const settings = {
+    heloName: 'mx.acme.example',
+    outbound: options.outbound,
+    allowPrivateNetworks: options.allowPrivateNetworks ?? true,
+  };
+  const engines = stack.use(new AsyncDisposableStack());
+  const everything = stack.move();
+  return {
+    deps,
+    accountId,
+    serverId,
+    async send(request) {
+      const message = await sendEmail(deps, caller, {
+        serverId: null,
+        from: 'Acme <noreply@acme.example>',
+        to: ['ann@receiver.example'],
+        subject: 'Hello',
+        text: 'It works.',
+        ...request,
+      });
+      if (message instanceof ExpectedError) throw message;
+      return message.id;
+    },
+    startEngine({ leaseMs, clock: own } = {}) {
+      const clockOfEngine = own ?? clock;
+      const outbound = createOutbound({
+        settings,
+        smtp: createSmtpClient({ clock: clockOfEngine }),
+        dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], clock: clockOfEngine }),
+        clock: clockOfEngine,
+        random: systemRandom,
+        log: silentLog,
+      });
+      return engines.use(
+        startDelivery({
+          system,
+          clock: clockOfEngine,
+          ids,
+          random: systemRandom,
+          log: silentLog,
+          channel,
+          outbound,
+          keepTranscripts: false,
+          ...(leaseMs === undefined ? {} : { leaseMs }),
+        }),
+      );
+    },
+    async events(messageId, count) {
+      const events: LoggedEvent[] = [];
+      const iterator = feed.subscribe({
+        accountId,
+        serverId,
+        streamId: null,
+        filter: { messageId },
+        after: { xact: 0, id: FIRST_ID },
+      });
+      for await (const event of iterator) if (events.push(event) >= count) break;
+      await iterator.return();
+      return events;
+    },
+    async statuses(messageId) {
+      const rows = await db
+        .selectFrom('recipients')
+        .select('status')
+        .where('accountId', '=', accountId)
+        .where('messageId', '=', messageId)
+        .orderBy('ordinal')
+        .execute();
+      return rows.map(({ status }) => status);
+    },
+    [Symbol.asyncDispose]: () => everything.disposeAsync(),
+  };
+}

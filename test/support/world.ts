@@ -1,0 +1,183 @@
+// A whole Veredus but for HTTP and delivery: a database of its own, the real channel and feed, accounts made through
+// use-cases, and GraphQL executed in the process. Disposing it checks that nothing was left open.
+import { execute as run, type ExecutionResult, GraphQLError, parse, subscribe as follow, validate } from 'graphql';
+import { connectDatabase, type Database } from '#/db/client.ts';
+import { systemScope } from '#/db/scope.ts';
+import { type Actor, type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
+import { createChannel } from '#/events/channel.ts';
+import { createFeed, type RunningFeed } from '#/events/feed.ts';
+import type { Caller } from '#/resolvers/define.ts';
+import type { Deps } from '#/resolvers/deps.ts';
+import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
+import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
+import { createServer } from '#/resolvers/servers/create-server.ts';
+import { systemClock } from '#/runtime/clock.ts';
+import { createIds } from '#/runtime/ids.ts';
+import { systemRandom } from '#/runtime/random.ts';
+import { createContext, schema } from '#/schema/index.ts';
+import { createDatabase } from './postgres.ts';
+import { silentLog } from './silent-log.ts';
+
+export interface TestAccount {
+  readonly accountId: string;
+  /** In sandbox mode; with the default streams. */
+  readonly serverId: string;
+  /** On which this account may send. */
+  readonly domain: string;
+  /** A token of the account. */
+  readonly manager: Actor;
+  /** A token of `serverId` with all scopes unless some are named. */
+  token(scopes?: readonly ServerTokenScope[], bound?: { serverId?: string; streamId?: string }): Actor;
+  /** One more server of the account. */
+  server(name: string): Promise<string>;
+}
+
+export interface Answer {
+  /** What was asked for is known where it is asked. */
+  readonly data: any;
+  readonly errors: readonly { readonly code: string; readonly message: string; readonly path: string }[];
+}
+
+export interface World extends AsyncDisposable {
+  readonly deps: Deps;
+  readonly db: Database;
+  readonly feed: RunningFeed;
+  account(): Promise<TestAccount>;
+  execute(document: string, variables?: Readonly<Record<string, unknown>>, actor?: Actor | null): Promise<Answer>;
+  /** Throws what the subscription was refused with. */
+  subscribe(document: string, variables: Readonly<Record<string, unknown>>, actor: Actor | null): Promise<Followed>;
+  /** Rows of a table. */
+  count(table: 'messages' | 'recipients' | 'events' | 'deliveryQueue' | 'idempotencyKeys' | 'auditLog'): Promise<number>;
+}
+
+export interface Followed {
+  next(): Promise<Answer>;
+  end(): Promise<void>;
+}
+
+export function callerOf(actor: Actor): Caller {
+  return { actor, requestId: 'test', ipAddress: '192.0.2.1' };
+}
+
+export async function world(): Promise<World> {
+  const stack = new AsyncDisposableStack();
+  const database = stack.use(await createDatabase());
+  const { connectionString } = database;
+  const { db } = stack.use(connectDatabase({ connectionString, maxConnections: 6 }));
+  const clock = systemClock;
+  const channel = stack.use(createChannel({ connectionString, clock, log: silentLog }));
+  const feed = stack.use(createFeed({ db, channel, clock, log: silentLog }));
+  stack.defer(() => {
+    if (feed.size > 0) throw new Error(`${feed.size} subscriptions were left open`);
+  });
+  const ids = createIds(clock, systemRandom);
+  const profiles = createSendingProfiles({ db, clock, channel });
+  const deps: Deps = { db, clock, ids, random: systemRandom, log: silentLog, channel, feed, profiles };
+  let accounts = 0;
+
+  const contextOf = (actor: Actor | null) =>
+    createContext(deps, actor === null ? null : { actor }, {
+      requestId: 'test',
+      ipAddress: '192.0.2.1',
+      signal: new AbortController().signal,
+    });
+
+  return {
+    deps,
+    db,
+    feed,
+    async account() {
+      const name = `Account ${++accounts}`;
+      const domain = `a${accounts}.example`;
+      const { accountId, serverId } = await bootstrap(
+        { ...deps, system: systemScope(db) },
+        {
+          account: name,
+          ownerEmail: `owner@${domain}`,
+          ownerPasswordHash: null,
+          server: 'Main',
+          delivery: 'SANDBOX',
+          verifiedDomains: [domain],
+        },
+      );
+      const rows = await db.selectFrom('apiTokens').select(['id', 'kind']).where('accountId', '=', accountId).execute();
+      const tokenOf = (kind: 'SERVER' | 'ACCOUNT') => rows.find((row) => row.kind === kind)?.id ?? ids.next();
+      const manager: Actor = { kind: 'ACCOUNT_TOKEN', accountId, tokenId: tokenOf('ACCOUNT'), label: 'vra_…test' };
+      return {
+        accountId,
+        serverId,
+        domain,
+        manager,
+        token: (scopes = serverTokenScopes, bound = {}) => ({
+          kind: 'SERVER_TOKEN',
+          accountId,
+          serverId: bound.serverId ?? serverId,
+          streamId: bound.streamId ?? null,
+          tokenId: tokenOf('SERVER'),
+          label: 'vrt_…test',
+          scopes: new Set(scopes),
+        }),
+        async server(serverName) {
+          const input = { accountId, name: serverName, color: null, deliveryType: null, trackOpens: null, trackLinks: null };
+          return (await createServer(deps, callerOf(manager), input)).id;
+        },
+      };
+    },
+    async execute(document, variables = {}, actor = null) {
+      const parsed = parse(document);
+      const faults = validate(schema, parsed);
+      if (faults[0] !== undefined) throw faults[0];
+      return answerOf(await run({ schema, document: parsed, variableValues: variables, contextValue: contextOf(actor) }));
+    },
+    async subscribe(document, variables, actor) {
+      const source = await follow({
+        schema,
+        document: parse(document),
+        variableValues: variables,
+        contextValue: contextOf(actor),
+      });
+      if (!(Symbol.asyncIterator in source)) {
+        const cause = source.errors?.[0]?.cause;
+        throw cause instanceof Error ? cause : new Error('no stream');
+      }
+      const results = source[Symbol.asyncIterator]();
+      return {
+        async next() {
+          const { done, value } = await results.next();
+          if (done === true) throw new Error('the stream has ended');
+          return answerOf(value);
+        },
+        async end() {
+          await results.return?.();
+        },
+      };
+    },
+    async count(table) {
+      const { rows } = await db
+        .selectFrom(table)
+        .select(({ fn }) => fn.countAll<number>().as('rows'))
+        .executeTakeFirstOrThrow();
+      return rows;
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+function answerOf({ data, errors }: ExecutionResult): Answer {
+  return {
+    data,
+    errors: (errors ?? []).map((error) => ({
+      code: codeOf(error),
+      message: error.message,
+      path: error.path?.join('.') ?? '',
+    })),
+  };
+}
+
+/** As http gives it to clients; the text of a defect is of use to who reads a failed test. */
+function codeOf(error: GraphQLError): string {
+  let cause: Error = error;
+  while (cause instanceof GraphQLError && cause.cause instanceof Error) cause = cause.cause;
+  if ('code' in cause && typeof cause.code === 'string') return cause.code;
+  return cause instanceof GraphQLError ? 'BAD_USER_INPUT' : `INTERNAL: ${cause.stack}`;
+}
