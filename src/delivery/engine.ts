@@ -63,11 +63,14 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
   const stopping = new AbortController();
   const held = new Set<ClaimedRecipient>();
   let wakeUp = Promise.withResolvers<void>();
+  /** Settled when a stopping worker holds nothing any more. */
+  const letGo = Promise.withResolvers<void>();
   const stopListening = deps.channel.on('queue', () => wakeUp.resolve());
 
   const settle = async (settlement: Settlement): Promise<void> => {
     await ledger.settle(settlement);
     held.delete(settlement.claim);
+    if (stopping.signal.aborted && held.size === 0) letGo.resolve();
     if (held.size === 0 || MAX_IN_FLIGHT - held.size >= MIN_CLAIM) wakeUp.resolve();
   };
 
@@ -223,8 +226,9 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
       stopListening();
       stopping.abort();
       await running;
-      const end = clock.monotonic() + DRAIN_MS;
-      while (held.size > 0 && clock.monotonic() < end) await clock.sleep(20);
+      const drained = new AbortController();
+      if (held.size > 0) await Promise.race([letGo.promise, clock.sleep(DRAIN_MS, drained.signal)]);
+      drained.abort();
       deps.outbound.close();
       await ledger.idle();
       await renewing;

@@ -108,11 +108,11 @@ describe('read', () => {
 
 describe('each kind of event', () => {
   const ALL = `query ($id: ID!) { message(id: $id) { events(first: 50) { edges { node { __typename type recipient metadata
-    ... on SuppressedEvent { reason } ... on DelayedEvent { smtpCode response nextAttemptAt }
+    ... on SuppressedEvent { reason } ... on DelayedEvent { smtpCode delay: response nextAttemptAt }
     ... on DeliveredEvent { remoteHost response } ... on InDoubtEvent { remoteHost }
     ... on BouncedEvent { bounce { id type typeCode address details description inactive canReactivate source messageId smtpCode } }
     ... on OpenedEvent { first machine userAgent client } ... on ClickedEvent { url location first }
-    ... on SubscriptionChangedEvent { suppressed reasonNow: reason origin } } } } } }`;
+    ... on SubscriptionChangedEvent { suppressed why: reason origin } } } } } }`;
 
   test('has its own fields', async () => {
     const id = messageIds[0] ?? '';

@@ -69,16 +69,18 @@ export async function startProgram(settings: Settings, timeoutMs = 30_000): Prom
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
       while (family.some(isAlive)) await pause(10);
     },
-    async stop() {
-      if (child.exitCode !== null) return child.exitCode;
-      child.kill('SIGINT');
-      await once(child, 'exit');
-      return child.exitCode;
-    },
+    stop,
     async [Symbol.asyncDispose]() {
-      await this.stop();
+      await stop();
     },
   };
+
+  async function stop(): Promise<number | null> {
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    child.kill('SIGINT');
+    await once(child, 'exit');
+    return child.exitCode;
+  }
 }
 
 export interface Bootstrapped {
