@@ -20,17 +20,21 @@ export function createChannel(deps: { connectionString: string; clock: Clock; lo
   const pending = new Set<Topic>();
   const closing = new AbortController();
   let client: pg.Client | null = null;
-  let sending = false;
+  let sending: Promise<void> | null = null;
 
   const wake = (topic: Topic) => {
     for (const listener of listeners.get(topic) ?? []) listener();
   };
 
-  const sendPending = async (): Promise<void> => {
-    if (sending) return;
-    sending = true;
+  const sendPending = (): void => {
+    sending ??= drain().finally(() => {
+      sending = null;
+    });
+  };
+
+  const drain = async (): Promise<void> => {
     try {
-      while (pending.size > 0 && client !== null && !closing.signal.aborted) {
+      while (pending.size > 0 && client !== null) {
         const now = [...pending];
         pending.clear();
         await client.query(now.map((topic) => `notify veredus_${topic}`).join(';'));
@@ -38,8 +42,6 @@ export function createChannel(deps: { connectionString: string; clock: Clock; lo
       }
     } catch (error) {
       deps.log.debug({ error }, 'a notification was lost with its connection');
-    } finally {
-      sending = false;
     }
   };
 
@@ -61,7 +63,8 @@ export function createChannel(deps: { connectionString: string; clock: Clock; lo
         client = next;
         pause = RECONNECT_MS.first;
         if (!first) for (const topic of topics) wake(topic);
-        void sendPending();
+        sendPending();
+        if (closing.signal.aborted) void next.end();
         await ended;
       } catch (error) {
         deps.log.warn({ error }, 'the notification connection failed; trying again');
@@ -78,7 +81,7 @@ export function createChannel(deps: { connectionString: string; clock: Clock; lo
     nudge(topic) {
       wake(topic);
       pending.add(topic);
-      void sendPending();
+      sendPending();
     },
     on(topic, listener) {
       listeners.get(topic)?.add(listener);
@@ -86,6 +89,7 @@ export function createChannel(deps: { connectionString: string; clock: Clock; lo
     },
     async [Symbol.asyncDispose]() {
       closing.abort();
+      await sending;
       await client?.end();
       await running;
     },

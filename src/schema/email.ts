@@ -125,7 +125,7 @@ builder.mutationFields((t) => ({
     type: SendEmailResult,
     nullable: true,
     description: guarded(sendEmail.permission, 'Accepts an email for delivery. What was answered with a Message is not lost.'),
-    extensions: { cost: 10 },
+    extensions: { cost: 1 },
     args: { input: t.arg({ type: SendEmailInput, description: 'The email.' }) },
     resolve: (_root, { input }, { deps, caller }) => sendEmail(deps, caller, requestOf(input)),
   }),
@@ -136,7 +136,7 @@ builder.mutationFields((t) => ({
       sendEmail.permission,
       `At most ${MAX_BATCH_MESSAGES}; the answers stand in the order of the input and each succeeds or fails by itself.`,
     ),
-    extensions: { cost: 1, costPerItem: { argument: 'input.messages', cost: 5 } },
+    extensions: { cost: 1, costPerItem: { argument: 'input.messages', cost: 1 } },
     args: { input: t.arg({ type: SendEmailsInput, description: 'The emails.' }) },
     resolve: async (_root, { input }, { deps, caller }) =>
       settled(await sendEmails(deps, caller, input.messages.map(requestOf))),

@@ -1,11 +1,10 @@
 // Messages as they are read.
-import { z } from 'zod';
 import type { MessageRow } from '#/db/messages.ts';
 import { NotFound } from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { cursorOf, positionIn } from '#/resolvers/events/message-events.ts';
 import { getMessage } from '#/resolvers/messages/get-message.ts';
-import { composeSource } from '#/resolvers/messages/message-content.ts';
+import { type AttachmentInfo as StoredAttachmentInfo, attachmentsOf, composeSource } from '#/resolvers/messages/message-content.ts';
 import { builder, guarded } from './builder.ts';
 import { MessageEventConnection } from './event.ts';
 import { uuidOf } from './ids.ts';
@@ -14,11 +13,8 @@ import { afterText, checkFirst, connectionOf, firstText, MAX_EVENT_PAGE } from '
 import { DeliveryStatus, Recipient } from './recipient.ts';
 import { MessageStream } from './stream.ts';
 
-/** What acceptance stores beside the message. */
-const StoredAttachments = z.array(z.object({ name: z.string(), contentType: z.string(), size: z.number() })).nullable();
-
 const AttachmentInfo = builder
-  .objectRef<{ readonly name: string; readonly contentType: string; readonly size: number }>('AttachmentInfo')
+  .objectRef<StoredAttachmentInfo>('AttachmentInfo')
   .implement({
     description: 'An attachment, without its content.',
     fields: (t) => ({
@@ -77,7 +73,7 @@ Message.implement({
     attachments: t.field({
       type: [AttachmentInfo],
       description: 'What is attached.',
-      resolve: ({ attachments }) => StoredAttachments.parse(attachments) ?? [],
+      resolve: (message) => [...attachmentsOf(message)],
     }),
     source: t.withAuth({ can: 'content.read' }).string({
       nullable: true,

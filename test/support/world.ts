@@ -42,6 +42,8 @@ export interface World extends AsyncDisposable {
   readonly deps: Deps;
   readonly db: Database;
   readonly feed: RunningFeed;
+  /** Statements that were sent so far, by whomever. */
+  readonly queries: number;
   account(): Promise<TestAccount>;
   execute(document: string, variables?: Readonly<Record<string, unknown>>, actor?: Actor | null): Promise<Answer>;
   /** Throws what the subscription was refused with. */
@@ -63,7 +65,15 @@ export async function world(): Promise<World> {
   const stack = new AsyncDisposableStack();
   const database = stack.use(await createDatabase());
   const { connectionString } = database;
-  const { db } = stack.use(connectDatabase({ connectionString, maxConnections: 6 }));
+  const connection = stack.use(connectDatabase({ connectionString, maxConnections: 6 }));
+  let queries = 0;
+  const db = connection.db.withPlugin({
+    transformQuery({ node }) {
+      queries++;
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  });
   const clock = systemClock;
   const channel = stack.use(createChannel({ connectionString, clock, log: silentLog }));
   const feed = stack.use(createFeed({ db, channel, clock, log: silentLog }));
@@ -86,6 +96,9 @@ export async function world(): Promise<World> {
     deps,
     db,
     feed,
+    get queries() {
+      return queries;
+    },
     async account() {
       const name = `Account ${++accounts}`;
       const domain = `a${accounts}.example`;

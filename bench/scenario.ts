@@ -1,0 +1,63 @@
+// What a scenario is given and what it answers.
+import { median } from './stats.ts';
+
+export interface Context {
+  /** Runs of which the median is told. */
+  readonly runs: number;
+  /** Small sizes: to see that everything works, not for figures. */
+  readonly quick: boolean;
+  /** Data folders are made below it. */
+  readonly folder: string;
+  /** CPU profiles of the product's processes go there. */
+  readonly profileDir: string | null;
+  say(line: string): void;
+  /** Facts for the results besides figures, such as a database's settings. */
+  note(name: string, value: unknown): void;
+}
+
+export interface Target {
+  readonly kind: 'at least' | 'at most';
+  readonly value: number;
+}
+
+export interface Figure {
+  readonly name: string;
+  readonly unit: string;
+  /** Median of `runs`. */
+  readonly value: number;
+  readonly runs: readonly number[];
+  readonly target: Target | null;
+  readonly remark: string | null;
+}
+
+/** Something that could not be measured here, and why. */
+export interface Skipped {
+  readonly name: string;
+  readonly skipped: string;
+}
+
+export type Outcome = Figure | Skipped;
+export type Scenario = (context: Context) => Promise<readonly Outcome[]>;
+
+export function figure(
+  name: string,
+  unit: string,
+  runs: readonly number[],
+  more: { readonly target?: Target; readonly remark?: string } = {},
+): Figure {
+  return { name, unit, value: median(runs), runs, target: more.target ?? null, remark: more.remark ?? null };
+}
+
+export const atLeast = (value: number): Target => ({ kind: 'at least', value });
+export const atMost = (value: number): Target => ({ kind: 'at most', value });
+
+/** Ratio of two figures' medians, taken in the same run of the program. */
+export function ratio(name: string, of: Figure, to: Figure, target: Target, remark?: string): Figure {
+  return { name, unit: '×', value: of.value / to.value, runs: [], target, remark: remark ?? null };
+}
+
+/** Null without a target. */
+export function isMet({ target, value }: Figure): boolean | null {
+  if (target === null) return null;
+  return target.kind === 'at least' ? value >= target.value : value <= target.value;
+}

@@ -1,0 +1,108 @@
+// The real program as a user runs it: `bin/veredus serve` in a fresh data folder, with a live server made beside it by
+// `bin/veredus bootstrap`.
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { decodeIdOf } from '#/domain/ids.ts';
+import { findEmbeddedPostgres } from '#/runtime/embedded-postgres.ts';
+import { atEnd } from './at-end.ts';
+import { connect, describeDatabase } from './database.ts';
+import { DOMAIN } from './letters.ts';
+import { endChild, runProgram } from './programs.ts';
+import type { Context } from './scenario.ts';
+
+export const ROOT = join(import.meta.dirname, '..');
+const PROGRAM = join(ROOT, 'bin/veredus');
+/** Above the program's own deadlines. */
+const STOP_MS = 45_000;
+const START_MS = 60_000;
+
+export interface Serving extends AsyncDisposable {
+  readonly port: number;
+  readonly token: string;
+  /** Public id. */
+  readonly serverId: string;
+  readonly serverUuid: string;
+  readonly accountUuid: string;
+  readonly connectionString: string;
+}
+
+export interface ServingOptions {
+  /** Settings beside those of the benchmark. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** A database of the benchmark's; without it the program starts its own. */
+  readonly connectionString?: string;
+}
+
+/** Limits of use are checked but never reached: a benchmark calls as no customer does. */
+const SETTINGS = {
+  VEREDUS_HTTP_HOST: '127.0.0.1',
+  VEREDUS_HTTP_PORT: '0',
+  VEREDUS_LOG_LEVEL: 'warn',
+  VEREDUS_RATE_LIMIT: '1000000000',
+  VEREDUS_SUBMISSION_PORT: '0',
+  VEREDUS_SUBMISSIONS_PORT: '0',
+  VEREDUS_INBOUND_PORT: '0',
+};
+
+export async function startServing(context: Context, options: ServingOptions = {}): Promise<Serving> {
+  const dataDir = await mkdtemp(join(context.folder, 'serving-'));
+  const env = programEnvironment({
+    ...SETTINGS,
+    VEREDUS_DATA_DIR: dataDir,
+    ...(options.connectionString === undefined ? {} : { VEREDUS_DATABASE_URL: options.connectionString }),
+    ...options.settings,
+  });
+  const profiling =
+    context.profileDir === null ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${context.profileDir}` };
+  const child = spawn(PROGRAM, ['serve'], { cwd: ROOT, env: { ...env, ...profiling }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const end = atEnd(async () => {
+    await endChild(child, 'SIGTERM', STOP_MS);
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  try {
+    const ready = Promise.withResolvers<number>();
+    child.once('exit', (code) => ready.reject(new Error(`the program ended with ${code}`)));
+    listen(child.stdout, context, (port) => ready.resolve(port));
+    listen(child.stderr, context, () => {});
+    const late = setTimeout(() => ready.reject(new Error('the program did not start in time')), START_MS);
+    const port = await ready.promise.finally(() => clearTimeout(late));
+    const connectionString = options.connectionString ?? (await findEmbeddedPostgres(dataDir));
+    if (connectionString === null) throw new Error('the program runs without its database');
+    await using client = await connect(connectionString);
+    context.note('postgresql', await describeDatabase(client));
+    return { port, connectionString, ...(await bootstrap(env)), [Symbol.asyncDispose]: end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** Without the settings of whoever runs the benchmark. */
+export function programEnvironment(settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(VEREDUS_|NODE_OPTIONS$)/.test(name));
+  return { ...Object.fromEntries(inherited), ...settings };
+}
+
+async function bootstrap(env: NodeJS.ProcessEnv) {
+  const order = ['--account', 'Bench', '--owner-email', `owner@${DOMAIN}`, '--server', 'Bench'];
+  const kind = ['--delivery', 'live', '--verified-domain', DOMAIN, '--json'];
+  const { output } = await runProgram(PROGRAM, ['bootstrap', ...order, ...kind], { env, timeoutMs: START_MS });
+  const made: { accountId: string; serverId: string; serverToken: string } = JSON.parse(output);
+  const serverUuid = decodeIdOf('server', made.serverId);
+  const accountUuid = decodeIdOf('account', made.accountId);
+  if (serverUuid === null || accountUuid === null) throw new Error(`bootstrap answered ${output}`);
+  return { token: made.serverToken, serverId: made.serverId, serverUuid, accountUuid };
+}
+
+/** Finds the address it prints, and passes on what it warns of: a benchmark of errors would be a fast one. */
+function listen(stream: Readable, context: Context, onPort: (port: number) => void): void {
+  let told = 0;
+  createInterface({ input: stream }).on('line', (line) => {
+    const port = /GraphiQL at http:\/\/127\.0\.0\.1:(\d+)\//.exec(line)?.[1];
+    if (port !== undefined) onPort(Number(port));
+    else if (/^{"level":"(warn|error|fatal)"/.test(line) && ++told <= 20) context.say(`the program says: ${line}`);
+  });
+}

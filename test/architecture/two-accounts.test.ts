@@ -1,0 +1,221 @@
+// Made from the schema: every argument that takes an id or a cursor is called by one account with what belongs to another,
+// and must answer exactly as it answers to what never existed. A new field is covered on the day it appears.
+import {
+  type GraphQLArgument,
+  type GraphQLField,
+  type GraphQLInputField,
+  getNamedType,
+  getNullableType,
+  type GraphQLInputType,
+  type GraphQLNamedType,
+  isLeafType,
+  isInputObjectType,
+  isEnumType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  isUnionType,
+  isInterfaceType,
+  print,
+  parse,
+} from 'graphql';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { encodeId, type IdKind } from '#/domain/ids.ts';
+import type { Actor } from '#/domain/permissions.ts';
+import { schema } from '#/schema/index.ts';
+import { type TestAccount, type World, world } from '../support/world.ts';
+
+type Values = Readonly<Partial<Record<IdKind, string>> & { eventCursor: string }>;
+
+let w: World;
+let mine: TestAccount;
+let theirs: Values;
+let nobodys: Values;
+
+beforeAll(async () => {
+  w = await world();
+  mine = await w.account();
+  const other = await w.account();
+  const send = (account: TestAccount) =>
+    w.execute(
+      'mutation ($input: SendEmailInput!) { sendEmail(input: $input) { ... on Message { id stream { id } } } }',
+      { input: { from: `x@${account.domain}`, to: ['ann@r.example'], text: 'x' } },
+      account.token(),
+    );
+  await send(mine);
+  const { id: message, stream } = (await send(other)).data.sendEmail;
+  const log = await w.execute('{ viewer { token { id } } server { events(first: 1) { pageInfo { endCursor } } } }', {}, other.token());
+  theirs = {
+    account: encodeId('account', other.accountId),
+    server: encodeId('server', other.serverId),
+    message,
+    stream: stream.id,
+    token: log.data.viewer.token.id,
+    eventCursor: log.data.server.events.pageInfo.endCursor,
+  };
+  const never = (kind: IdKind) => encodeId(kind, w.deps.ids.next());
+  nobodys = {
+    account: never('account'),
+    server: never('server'),
+    message: never('message'),
+    stream: never('stream'),
+    token: never('token'),
+    eventCursor: theirs.eventCursor.replace(/.{8}$/, 'AAAAAAAA'),
+  };
+});
+afterAll(() => w[Symbol.asyncDispose]());
+
+/** Which kind of thing an id argument means, by its name and place; a new one must be told here or by its name. */
+const kinds: Readonly<Record<string, readonly IdKind[]>> = {
+  accountId: ['account'],
+  serverId: ['server'],
+  messageId: ['message'],
+  streamId: ['stream'],
+  'Query.account.id': ['account'],
+  'Query.server.id': ['server'],
+  'Query.message.id': ['message'],
+  'Query.node.id': ['account', 'server', 'message', 'stream', 'token'],
+  'Query.nodes.ids': ['account', 'server', 'message', 'stream', 'token'],
+  'Mutation.cancelEmail.id': ['message'],
+  'Mutation.archiveStream.id': ['stream'],
+  'Mutation.unarchiveStream.id': ['stream'],
+  'Mutation.updateServer.id': ['server'],
+  'Mutation.deleteServer.id': ['server'],
+};
+
+interface Place {
+  readonly root: 'query' | 'mutation' | 'subscription';
+  readonly field: GraphQLField<unknown, unknown>;
+  /** Down to the id, in the arguments. */
+  readonly path: readonly (GraphQLArgument | GraphQLInputField)[];
+}
+
+const isId = (type: GraphQLInputType) => getNamedType(type).name === 'ID';
+
+function placesIn(root: Place['root'], field: Place['field'], path: Place['path'], seen: readonly string[]): Place[] {
+  const last = path.at(-1);
+  if (last === undefined) return field.args.flatMap((argument) => placesIn(root, field, [argument], seen));
+  if (isId(last.type)) return [{ root, field, path }];
+  const type = getNamedType(last.type);
+  if (!isInputObjectType(type) || seen.includes(type.name)) return [];
+  return Object.values(type.getFields()).flatMap((inner) => placesIn(root, field, [...path, inner], [...seen, type.name]));
+}
+
+const roots = [
+  ['query', schema.getQueryType()],
+  ['mutation', schema.getMutationType()],
+  ['subscription', schema.getSubscriptionType()],
+] as const;
+const places = roots.flatMap(([root, type]) =>
+  Object.values(type?.getFields() ?? {}).flatMap((field) => placesIn(root, field, [], [])),
+);
+
+function nameOf({ root, field, path }: Place): string {
+  return `${root.charAt(0).toUpperCase()}${root.slice(1)}.${field.name}.${path.at(-1)?.name}`;
+}
+
+/** A value that passes coercion, for what is required beside the id. */
+function sample(type: GraphQLInputType, chosen: ReadonlyMap<object, unknown>): unknown {
+  const bare = getNullableType(type);
+  if (isListType(bare)) return [sample(bare.ofType, chosen)];
+  const named = getNamedType(bare);
+  if (isInputObjectType(named)) return inputOf(Object.values(named.getFields()), chosen);
+  if (isEnumType(named)) return named.getValues()[0]?.name;
+  if (named.name === 'ID') return encodeId('server', mine.serverId);
+  return named.name === 'Int' ? 1 : named.name === 'Boolean' ? false : named.name === 'JSON' ? {} : `x@${mine.domain}`;
+}
+
+function inputOf(fields: readonly (GraphQLArgument | GraphQLInputField)[], chosen: ReadonlyMap<object, unknown>) {
+  return Object.fromEntries(
+    fields
+      .filter((field) => chosen.has(field) || isNonNullType(field.type))
+      .map((field) => {
+        const value = chosen.get(field);
+        return [field.name, value === undefined || value === 'inside' ? sample(field.type, chosen) : value];
+      }),
+  );
+}
+
+function documentOf({ root, field, path }: Place): string {
+  const used = field.args.filter((argument) => argument === path[0] || isNonNullType(argument.type));
+  const head = used.map((argument) => `$${argument.name}: ${argument.type}`).join(', ');
+  const args = used.map((argument) => `${argument.name}: $${argument.name}`).join(', ');
+  const type = getNamedType(field.type);
+  return print(parse(`${root} (${head}) { ${field.name}(${args}) { __typename ${selectionOf(type)} } }`));
+}
+
+/** What tells things apart: ids, and what errors say. */
+function selectionOf(type: GraphQLNamedType): string {
+  if (isUnionType(type)) return type.getTypes().map((member) => `... on ${member.name} { ${selectionOf(member)} }`).join(' ');
+  if (!isObjectType(type) && !isInterfaceType(type)) return '';
+  return ['id', 'code', 'message'].filter((name) => isLeafType(getNullableType(type.getFields()[name]?.type))).join(' ');
+}
+
+async function answer(place: Place, value: unknown, actor: Actor): Promise<unknown> {
+  const chosen = new Map<object, unknown>(place.path.map((part) => [part, 'inside']));
+  const last = place.path.at(-1);
+  if (last === undefined) throw new Error('a place without a path');
+  chosen.set(last, isListType(getNullableType(last.type)) ? [value] : value);
+  const used = place.field.args.filter((argument) => argument === place.path[0] || isNonNullType(argument.type));
+  const variables = inputOf(used, chosen);
+  if (place.root !== 'subscription') return w.execute(documentOf(place), variables, actor);
+  const followed = await w.subscribe(documentOf(place), variables, actor).catch((error: unknown) => error);
+  if (followed instanceof Error) return { refused: followed.message };
+  if (followed !== null && typeof followed === 'object' && 'end' in followed && typeof followed.end === 'function') await followed.end();
+  return { opened: true };
+}
+
+test('the kinds of all id arguments are known', () => {
+  const unknown = places.filter((place) => !(nameOf(place) in kinds) && !((place.path.at(-1)?.name ?? '') in kinds));
+  expect(unknown.map(nameOf)).toEqual([]);
+  expect(places.length).toBeGreaterThan(12);
+});
+
+test.each(places.map((place) => [`${nameOf(place)} (${place.path.map(({ name }) => name).join('.')})`, place] as const))(
+  '%s answers to an id of somebody else as to none',
+  async (_name, place) => {
+    const known = kinds[nameOf(place)] ?? kinds[place.path.at(-1)?.name ?? ''] ?? [];
+    for (const kind of known) {
+      for (const actor of [mine.token(), mine.manager]) {
+        const toTheirs = await answer(place, theirs[kind], actor);
+        expect(toTheirs).toEqual(await answer(place, nobodys[kind], actor));
+        expect(JSON.stringify(toTheirs)).not.toContain(theirs[kind]);
+      }
+    }
+  },
+);
+
+const cursors = Object.values(schema.getTypeMap())
+  .flatMap((type) => (isObjectType(type) ? Object.values(type.getFields()).map((field) => ({ type, field })) : []))
+  .filter(({ field }) => field.args.some(({ name }) => name === 'after'));
+
+/** How each list is reached with one's own things; `$after` is what is tried. */
+const lists: Readonly<Record<string, { readonly document: string; readonly value: keyof Values; readonly manager?: true }>> = {
+  'Account.servers': { document: 'account { servers(first: 9, after: $after) { edges { cursor } } }', value: 'server', manager: true },
+  'Server.messages': { document: 'server { messages(first: 9, after: $after) { edges { node { id } } } }', value: 'message' },
+  'Server.events': { document: 'server { events(first: 9, after: $after) { edges { node { id } } } }', value: 'eventCursor' },
+  'Message.events': {
+    document: 'server { messages(first: 1) { edges { node { events(first: 9, after: $after) { edges { node { id } } } } } } }',
+    value: 'eventCursor',
+  },
+};
+
+test.each(cursors.map(({ type, field }) => `${type.name}.${field.name}`))(
+  "%s gives nothing away to a cursor of somebody else's list",
+  async (name) => {
+    if (name === 'Subscription.messageEvents') {
+      const refused = (after: string) =>
+        w.subscribe('subscription ($after: String) { messageEvents(after: $after) { id } }', { after }, mine.token());
+      for (const { eventCursor } of [theirs, nobodys]) await expect(refused(eventCursor)).rejects.toMatchObject({ code: 'INVALID_CURSOR' });
+      return;
+    }
+    const list = lists[name];
+    if (list === undefined) throw new Error(`tell in this test how ${name} is reached`);
+    const actor = list.manager === true ? mine.manager : mine.token();
+    const ask = (after: string | undefined) => w.execute(`query ($after: String) { ${list.document} }`, { after }, actor);
+    const toTheirs = await ask(theirs[list.value]);
+    expect(toTheirs.errors.map(({ code }) => code)).toEqual((await ask(nobodys[list.value])).errors.map(({ code }) => code));
+    const seen = JSON.stringify(toTheirs.data);
+    for (const value of Object.values(theirs)) expect(seen).not.toContain(value);
+  },
+);
