@@ -14,11 +14,22 @@ export async function coldStart(context: Context): Promise<readonly Outcome[]> {
   for (let run = 1; run <= context.runs; run++) {
     starts.push(await startOnce(context));
     const last = starts.at(-1);
-    context.say(`cold ${run}: printed after ${last?.printed.toFixed(1)} s, first event after ${last?.seen.toFixed(1)} s`);
+    context.say(
+      `cold ${run}: printed after ${last?.printed.toFixed(1)} s, first event after ${last?.seen.toFixed(1)} s`,
+    );
   }
   return [
-    figure('npm start to the first event seen', 's', starts.map(({ seen }) => seen), { target: atMost(15) }),
-    figure('npm start to the address printed', 's', starts.map(({ printed }) => printed)),
+    figure(
+      'npm start to the first event seen',
+      's',
+      starts.map(({ seen }) => seen),
+      { target: atMost(15) },
+    ),
+    figure(
+      'npm start to the address printed',
+      's',
+      starts.map(({ printed }) => printed),
+    ),
   ];
 }
 

@@ -17,7 +17,10 @@ export interface OwnDatabase extends AsyncDisposable {
 }
 
 /** Tuned and as durable as the one that `serve` starts. */
-export async function startDatabase(context: Context, settings: Readonly<Record<string, string>> = {}): Promise<OwnDatabase> {
+export async function startDatabase(
+  context: Context,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<OwnDatabase> {
   const folder = await mkdtemp(join(context.folder, 'postgres-'));
   const server = await startEmbeddedPostgres({
     dataDir: folder,
@@ -65,8 +68,17 @@ export async function numberFrom(client: Connection, text: string, values: reado
 }
 
 const TOLD_SETTINGS = [
-  'fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method', 'shared_buffers', 'effective_cache_size',
-  'max_wal_size', 'checkpoint_timeout', 'max_connections', 'wal_compression', 'track_commit_timestamp',
+  'fsync',
+  'synchronous_commit',
+  'full_page_writes',
+  'wal_sync_method',
+  'shared_buffers',
+  'effective_cache_size',
+  'max_wal_size',
+  'checkpoint_timeout',
+  'max_connections',
+  'wal_compression',
+  'track_commit_timestamp',
 ] as const;
 
 export async function describeDatabase(client: Connection): Promise<Readonly<Record<string, string>>> {

@@ -28,15 +28,32 @@ export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
       `e2e ${run}: ${Math.round(ours.at(-1)?.delivered ?? 0)}/s${peer === undefined ? '' : `, Postfix ${Math.round(peer.delivered)}/s`}`,
     );
   }
-  const delivered = figure('delivered a second', '/s', ours.map((run) => run.delivered), { remark: `to ${sink.name}` });
-  const accepted = figure('accepted a second meanwhile', '/s', ours.map((run) => run.accepted));
+  const delivered = figure(
+    'delivered a second',
+    '/s',
+    ours.map((run) => run.delivered),
+    { remark: `to ${sink.name}` },
+  );
+  const accepted = figure(
+    'accepted a second meanwhile',
+    '/s',
+    ours.map((run) => run.accepted),
+  );
   if (typeof postfix === 'string') return [delivered, accepted, { name: 'ratio to Postfix', skipped: postfix }];
-  const peer = figure(`Postfix ${postfix.version} delivered a second`, '/s', theirs.map((run) => run.delivered));
+  const peer = figure(
+    `Postfix ${postfix.version} delivered a second`,
+    '/s',
+    theirs.map((run) => run.delivered),
+  );
   return [
     delivered,
     accepted,
     peer,
-    figure(`Postfix ${postfix.version} accepted a second`, '/s', theirs.map((run) => run.accepted)),
+    figure(
+      `Postfix ${postfix.version} accepted a second`,
+      '/s',
+      theirs.map((run) => run.accepted),
+    ),
     ratio('ratio to Postfix', delivered, peer, atLeast(2)),
   ];
 }

@@ -47,7 +47,9 @@ export async function idle(context: Context): Promise<readonly Outcome[]> {
     await sendSome(serving, times, first, emails);
     runs.push(await measure(serving, times, first, emails));
     const last = runs.at(-1);
-    context.say(`idle ${run}: to the sink p50 ${(percentile(last?.sink ?? [], 0.5)).toFixed(1)} ms, commit to subscriber p50 ${percentile(last?.event ?? [], 0.5).toFixed(1)} ms`);
+    context.say(
+      `idle ${run}: to the sink p50 ${(percentile(last?.sink ?? [], 0.5)).toFixed(1)} ms, commit to subscriber p50 ${percentile(last?.event ?? [], 0.5).toFixed(1)} ms`,
+    );
   }
   const at = (of: keyof Latencies, share: number) => runs.map((run) => percentile(run[of], share));
   return [
@@ -93,11 +95,14 @@ function post(serving: Serving, agent: Agent, body: string): Promise<string> {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
   };
-  const call = request({ host: '127.0.0.1', port: serving.port, path: '/graphql', method: 'POST', agent, headers }, (response) => {
-    let text = '';
-    response.setEncoding('utf8').on('data', (part: string) => (text += part));
-    response.on('end', () => resolve(text));
-  });
+  const call = request(
+    { host: '127.0.0.1', port: serving.port, path: '/graphql', method: 'POST', agent, headers },
+    (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => (text += part));
+      response.on('end', () => resolve(text));
+    },
+  );
   call.once('error', reject);
   call.end(body);
   return promise;
@@ -111,7 +116,10 @@ async function subscribe(serving: Serving, told: Map<string, number>): Promise<A
     connectionParams: { authorization: `Bearer ${serving.token}` },
     lazy: false,
     retryAttempts: 0,
-    on: { connected: () => connected.resolve(), closed: (event) => connected.reject(new Error(`closed: ${JSON.stringify(event)}`)) },
+    on: {
+      connected: () => connected.resolve(),
+      closed: (event) => connected.reject(new Error(`closed: ${JSON.stringify(event)}`)),
+    },
   });
   client.subscribe<{ messageEvents: { recipient: string } }>(
     { query: 'subscription { messageEvents(filter: { types: [DELIVERED] }) { recipient } }' },

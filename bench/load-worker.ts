@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { MARKER } from './letters.ts';
 import type { LoadOptions, LoadResult } from './load.ts';
 
-const options: LoadOptions = workerData;
+const options = workerData as LoadOptions;
 const { bodies, connections, itemsPerRequest, until, expect } = options;
 
 /** A request as bytes, with the places of its markers. */
@@ -81,7 +81,7 @@ class Connection {
     if (this.#pending.length < this.#missing) return;
     const headEnd = this.#pending.indexOf('\r\n\r\n');
     if (headEnd === -1) return;
-    const head = this.#pending.latin1Slice(0, headEnd);
+    const head = this.#pending.toString('latin1', 0, headEnd);
     const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
     if (length === undefined) return this.#fail(`an answer without a length:\n${this.#pending.toString()}`);
     this.#missing = headEnd + 4 + Number(length);

@@ -85,7 +85,8 @@ export async function until(
 ): Promise<void> {
   const end = performance.now() + options.timeoutMs;
   while (!(await done())) {
-    if (performance.now() > end) throw new Error(`waited ${options.timeoutMs / 1_000} s in vain: ${options.describe()}`);
+    if (performance.now() > end)
+      throw new Error(`waited ${options.timeoutMs / 1_000} s in vain: ${options.describe()}`);
     await sleep(options.everyMs);
   }
 }

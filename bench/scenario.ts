@@ -36,7 +36,13 @@ export interface Skipped {
   readonly skipped: string;
 }
 
-export type Outcome = Figure | Skipped;
+/** A scenario that broke off. */
+export interface Failed {
+  readonly name: string;
+  readonly failed: string;
+}
+
+export type Outcome = Figure | Skipped | Failed;
 export type Scenario = (context: Context) => Promise<readonly Outcome[]>;
 
 export function figure(

@@ -69,7 +69,11 @@ async function whileDelivering(
   }
   return [
     figure('accepted a second, while delivering', '/s', results.map(perSecond)),
-    figure('p99 of a request, while delivering', 'ms', results.map((result) => latencyAt(result, 0.99))),
+    figure(
+      'p99 of a request, while delivering',
+      'ms',
+      results.map((result) => latencyAt(result, 0.99)),
+    ),
   ];
 }
 

@@ -57,7 +57,11 @@ export async function startServing(context: Context, options: ServingOptions = {
   });
   const profiling =
     context.profileDir === null ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${context.profileDir}` };
-  const child = spawn(PROGRAM, ['serve'], { cwd: ROOT, env: { ...env, ...profiling }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(PROGRAM, ['serve'], {
+    cwd: ROOT,
+    env: { ...env, ...profiling },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const end = atEnd(async () => {
     await endChild(child, 'SIGTERM', STOP_MS);
     await rm(dataDir, { recursive: true, force: true });
@@ -90,7 +94,7 @@ async function bootstrap(env: NodeJS.ProcessEnv) {
   const order = ['--account', 'Bench', '--owner-email', `owner@${DOMAIN}`, '--server', 'Bench'];
   const kind = ['--delivery', 'live', '--verified-domain', DOMAIN, '--json'];
   const { output } = await runProgram(PROGRAM, ['bootstrap', ...order, ...kind], { env, timeoutMs: START_MS });
-  const made: { accountId: string; serverId: string; serverToken: string } = JSON.parse(output);
+  const made = JSON.parse(output) as { accountId: string; serverId: string; serverToken: string };
   const serverUuid = decodeIdOf('server', made.serverId);
   const accountUuid = decodeIdOf('account', made.accountId);
   if (serverUuid === null || accountUuid === null) throw new Error(`bootstrap answered ${output}`);

@@ -23,9 +23,13 @@ export async function storage(context: Context): Promise<readonly Outcome[]> {
     if (bytes >= 10) figures.push(figure(`bytes a message in ${table}`, 'B', [bytes]));
   }
   return [
-    figure('bytes a message, all tables and indexes', 'B', [total], { remark: `of ${BATCH_BYTES} sent, ${messages} messages` }),
+    figure('bytes a message, all tables and indexes', 'B', [total], {
+      remark: `of ${BATCH_BYTES} sent, ${messages} messages`,
+    }),
     ...figures,
-    figure('bytes of write-ahead log a message', 'B', [wal / messages], { remark: 'acceptance and delivery, full-page images included' }),
+    figure('bytes of write-ahead log a message', 'B', [wal / messages], {
+      remark: 'acceptance and delivery, full-page images included',
+    }),
   ];
 }
 

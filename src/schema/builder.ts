@@ -59,7 +59,10 @@ export const builder = new SchemaBuilder<Types>({
     hasPreviousPageFieldOptions: { description: 'This page does not begin at the start of the list.' },
     startCursorFieldOptions: { description: 'Cursor of the first edge; null on an empty page.' },
     endCursorFieldOptions: { description: 'Cursor of the last edge, for `after`; null on an empty page.' },
-    edgesFieldOptions: { description: 'The entries of this page, in the order of the list.', nullable: { list: false, items: false } },
+    edgesFieldOptions: {
+      description: 'The entries of this page, in the order of the list.',
+      nullable: { list: false, items: false },
+    },
     pageInfoFieldOptions: { description: 'Where this page lies in the list.' },
     nodeFieldOptions: { description: 'The entry itself.', nullable: false },
     cursorFieldOptions: { description: 'Continue after this entry with `after`.' },
@@ -67,7 +70,9 @@ export const builder = new SchemaBuilder<Types>({
 });
 
 builder.queryType({ description: 'Everything that can be read.' });
-builder.mutationType({ description: 'Everything that can be done. Each answers a union of its success and what may be expected to fail.' });
+builder.mutationType({
+  description: 'Everything that can be done. Each answers a union of its success and what may be expected to fail.',
+});
 builder.subscriptionType({ description: 'Everything that can be followed.' });
 
 /** The right that was missing, in words. */
@@ -93,6 +98,7 @@ function isPermission(value: unknown): value is Permission {
 export function guarded(permission: Permission, description: string): string {
   const { serverToken, accountToken }: PermissionRule = permissions[permission];
   if (serverToken === 'ANY') return description;
-  const needed = serverToken === null ? 'an account token' : accountToken ? `${serverToken} or an account token` : serverToken;
+  const needed =
+    serverToken === null ? 'an account token' : accountToken ? `${serverToken} or an account token` : serverToken;
   return `${description} Needs ${needed}.`;
 }

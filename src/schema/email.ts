@@ -37,7 +37,9 @@ const MB = 1024 * 1024;
 const AttachmentInput = builder.inputType('AttachmentInput', {
   description: '`content` is base64; `contentId` makes it inline (`cid:`).',
   fields: (t) => ({
-    name: t.string({ description: `File name; at most ${MAX_FILE_NAME} characters. Programs are refused by their endings.` }),
+    name: t.string({
+      description: `File name; at most ${MAX_FILE_NAME} characters. Programs are refused by their endings.`,
+    }),
     contentType: t.string({ description: `Media type; at most ${MAX_CONTENT_TYPE} characters.` }),
     content: t.string({ description: 'Base64.' }),
     contentId: t.string({
@@ -50,7 +52,9 @@ const AttachmentInput = builder.inputType('AttachmentInput', {
 const HeaderInput = builder.inputType('HeaderInput', {
   description: 'One more header field.',
   fields: (t) => ({
-    name: t.string({ description: `At most ${MAX_HEADER_NAME} characters. Fields that have an input of their own are refused.` }),
+    name: t.string({
+      description: `At most ${MAX_HEADER_NAME} characters. Fields that have an input of their own are refused.`,
+    }),
     value: t.string({ description: `At most ${MAX_HEADER_VALUE} characters, on one line.` }),
   }),
 });
@@ -68,7 +72,11 @@ const SendEmailInput = builder.inputType('SendEmailInput', {
     html: t.string({ required: false, description: `HTML body; at most ${MAX_BODY_BYTES / MB} MB of UTF-8.` }),
     text: t.string({ required: false, description: `Text body; at most ${MAX_BODY_BYTES / MB} MB of UTF-8.` }),
     attachments: t.field({ type: [AttachmentInput], required: false, description: `At most ${MAX_ATTACHMENTS}.` }),
-    headers: t.field({ type: [HeaderInput], required: false, description: `Further header fields; at most ${MAX_HEADERS}.` }),
+    headers: t.field({
+      type: [HeaderInput],
+      required: false,
+      description: `Further header fields; at most ${MAX_HEADERS}.`,
+    }),
     tag: t.string({ required: false, description: `To group and find messages by; at most ${MAX_TAG} characters.` }),
     metadata: t.field({
       type: 'JSON',
@@ -76,13 +84,20 @@ const SendEmailInput = builder.inputType('SendEmailInput', {
       description: `Comes back on every event: an object of at most ${MAX_METADATA_KEYS} keys of ${MAX_METADATA_KEY} characters, with values of ${MAX_METADATA_VALUE}.`,
     }),
     stream: t.string({ required: false, description: 'Slug; `outbound` unless given.' }),
-    trackOpens: t.boolean({ required: false, description: "Whether opens are recorded; as the server's settings say unless given." }),
+    trackOpens: t.boolean({
+      required: false,
+      description: "Whether opens are recorded; as the server's settings say unless given.",
+    }),
     trackLinks: t.field({
       type: LinkTracking,
       required: false,
       description: "Which links are tracked; as the server's settings say unless given.",
     }),
-    sendAt: t.field({ type: 'DateTime', required: false, description: `Not before; at most ${MAX_SCHEDULE_DAYS} days ahead.` }),
+    sendAt: t.field({
+      type: 'DateTime',
+      required: false,
+      description: `Not before; at most ${MAX_SCHEDULE_DAYS} days ahead.`,
+    }),
     expiresAt: t.field({
       type: 'DateTime',
       required: false,
@@ -117,14 +132,27 @@ function* settled<T>(outcomes: Iterable<T | ExpectedError>): Iterable<T | Promis
   for (const outcome of outcomes) yield outcome instanceof ExpectedError ? Promise.reject(outcome) : outcome;
 }
 
-const SendEmailResult = resultUnion('SendEmailResult', Message, sendEmail, 'The accepted email, or why nothing was sent.');
-const CancelEmailResult = resultUnion('CancelEmailResult', Message, cancelEmail, 'The email, or why nothing was cancelled.');
+const SendEmailResult = resultUnion(
+  'SendEmailResult',
+  Message,
+  sendEmail,
+  'The accepted email, or why nothing was sent.',
+);
+const CancelEmailResult = resultUnion(
+  'CancelEmailResult',
+  Message,
+  cancelEmail,
+  'The email, or why nothing was cancelled.',
+);
 
 builder.mutationFields((t) => ({
   sendEmail: t.withAuth({ can: sendEmail.permission }).field({
     type: SendEmailResult,
     nullable: true,
-    description: guarded(sendEmail.permission, 'Accepts an email for delivery. What was answered with a Message is not lost.'),
+    description: guarded(
+      sendEmail.permission,
+      'Accepts an email for delivery. What was answered with a Message is not lost.',
+    ),
     extensions: { cost: 1 },
     args: { input: t.arg({ type: SendEmailInput, description: 'The email.' }) },
     resolve: (_root, { input }, { deps, caller }) => sendEmail(deps, caller, requestOf(input)),

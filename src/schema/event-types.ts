@@ -62,7 +62,11 @@ refOf('IN_DOUBT').implement({
   description: 'The connection was lost after the content was sent and before it was answered.',
   interfaces,
   fields: (t) => ({
-    remoteHost: t.string({ nullable: true, description: 'The server that was called.', resolve: ({ data }) => data.remoteHost }),
+    remoteHost: t.string({
+      nullable: true,
+      description: 'The server that was called.',
+      resolve: ({ data }) => data.remoteHost,
+    }),
   }),
 });
 
@@ -116,7 +120,11 @@ refOf('CLICKED').implement({
     first: t.boolean({ description: 'For the first time by this recipient.', resolve: ({ data }) => data.first }),
     machine: t.boolean({ description: machineText, resolve: ({ data }) => data.machine }),
     url: t.string({ description: 'Where the link leads.', resolve: ({ data }) => data.url }),
-    location: t.field({ type: LinkLocation, description: 'Where the link stood.', resolve: ({ data }) => data.location }),
+    location: t.field({
+      type: LinkLocation,
+      description: 'Where the link stood.',
+      resolve: ({ data }) => data.location,
+    }),
     userAgent: t.string({ nullable: true, description: userAgentText, resolve: ({ data }) => data.userAgent }),
     client: t.string({ nullable: true, description: clientText, resolve: () => null }),
     os: t.string({ nullable: true, description: osText, resolve: () => null }),

@@ -15,8 +15,15 @@ builder.subscriptionField('messageEvents', (t) =>
     ),
     args: {
       serverId: t.arg.id({ required: false, description: "The calling token's server unless given." }),
-      filter: t.arg({ type: MessageEventFilter, required: false, description: 'Only those that pass; all unless given.' }),
-      after: t.arg.string({ required: false, description: 'Cursor of the last event that was seen; from now on unless given.' }),
+      filter: t.arg({
+        type: MessageEventFilter,
+        required: false,
+        description: 'Only those that pass; all unless given.',
+      }),
+      after: t.arg.string({
+        required: false,
+        description: 'Cursor of the last event that was seen; from now on unless given.',
+      }),
     },
     subscribe: async (_root, { serverId, filter, after }, context) => {
       const events = await followEvents(context.deps, context.caller, {

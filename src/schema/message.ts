@@ -4,7 +4,11 @@ import { NotFound } from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { cursorOf, positionIn } from '#/resolvers/events/message-events.ts';
 import { getMessage } from '#/resolvers/messages/get-message.ts';
-import { type AttachmentInfo as StoredAttachmentInfo, attachmentsOf, composeSource } from '#/resolvers/messages/message-content.ts';
+import {
+  type AttachmentInfo as StoredAttachmentInfo,
+  attachmentsOf,
+  composeSource,
+} from '#/resolvers/messages/message-content.ts';
 import { builder, guarded } from './builder.ts';
 import { MessageEventConnection } from './event.ts';
 import { uuidOf } from './ids.ts';
@@ -13,16 +17,14 @@ import { afterText, checkFirst, connectionOf, firstText, MAX_EVENT_PAGE } from '
 import { DeliveryStatus, Recipient } from './recipient.ts';
 import { MessageStream } from './stream.ts';
 
-const AttachmentInfo = builder
-  .objectRef<StoredAttachmentInfo>('AttachmentInfo')
-  .implement({
-    description: 'An attachment, without its content.',
-    fields: (t) => ({
-      name: t.exposeString('name', { description: 'File name.' }),
-      contentType: t.exposeString('contentType', { description: 'Media type.' }),
-      size: t.exposeInt('size', { description: 'Octets, before transfer encoding.' }),
-    }),
-  });
+const AttachmentInfo = builder.objectRef<StoredAttachmentInfo>('AttachmentInfo').implement({
+  description: 'An attachment, without its content.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'File name.' }),
+    contentType: t.exposeString('contentType', { description: 'Media type.' }),
+    size: t.exposeInt('size', { description: 'Octets, before transfer encoding.' }),
+  }),
+});
 
 const removed = 'Null once removed.';
 
@@ -44,9 +46,17 @@ Message.implement({
     from: t.exposeString('fromAddress', { description: 'The From address.' }),
     subject: t.exposeString('subject', { description: 'The subject.' }),
     tag: t.exposeString('tag', { nullable: true, description: 'As it was given.' }),
-    metadata: t.field({ type: 'JSON', description: 'As it was given; {} unless given.', resolve: ({ metadata }) => metadata ?? {} }),
+    metadata: t.field({
+      type: 'JSON',
+      description: 'As it was given; {} unless given.',
+      resolve: ({ metadata }) => metadata ?? {},
+    }),
     acceptedAt: t.expose('acceptedAt', { type: 'DateTime', description: 'When it was accepted.' }),
-    sendAt: t.expose('sendAt', { type: 'DateTime', nullable: true, description: 'Not delivered before; null: at once.' }),
+    sendAt: t.expose('sendAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Not delivered before; null: at once.',
+    }),
     expiresAt: t.expose('expiresAt', {
       type: 'DateTime',
       description: 'When content and events of this message are removed.',

@@ -22,7 +22,8 @@ builder.queryFields((t) => ({
     description: `What has these ids, in their order; at most ${MAX_PAGE}.`,
     args: { ids: t.arg.idList({ description: 'Global ids.' }) },
     resolve: (_root, { ids }, context) => {
-      if (ids.length > MAX_PAGE) throw new BadUserInput(`ids has ${ids.length} entries; at most ${MAX_PAGE} are allowed.`);
+      if (ids.length > MAX_PAGE)
+        throw new BadUserInput(`ids has ${ids.length} entries; at most ${MAX_PAGE} are allowed.`);
       return ids.map((id) => findNode(context, id));
     },
   }),
@@ -44,7 +45,9 @@ async function findNode(context: SignedContext, id: string): Promise<object | nu
       require(context, 'stream.read');
       const stream = await loaders.stream.load(uuid);
       // A stream goes with its server.
-      return stream === null || (await loaders.server.load(stream.serverId)) === null ? null : as('MessageStream', stream);
+      return stream === null || (await loaders.server.load(stream.serverId)) === null
+        ? null
+        : as('MessageStream', stream);
     }
     case 'message':
       require(context, 'message.read');

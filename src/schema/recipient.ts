@@ -58,7 +58,11 @@ export const Recipient = builder.objectRef<RecipientRow>('Recipient').implement(
   fields: (t) => ({
     address: t.exposeString('address', { description: 'The address.' }),
     kind: t.field({ type: RecipientKind, description: 'Where it stands.', resolve: ({ kind }) => kind }),
-    status: t.field({ type: DeliveryStatus, description: 'How far delivery has come.', resolve: ({ status }) => status }),
+    status: t.field({
+      type: DeliveryStatus,
+      description: 'How far delivery has come.',
+      resolve: ({ status }) => status,
+    }),
     attempts: t.withAuth({ can: 'message.read' }).field({
       type: [DeliveryAttempt],
       description: guarded('message.read', 'What was tried, oldest first.'),

@@ -1,5 +1,10 @@
 // A root field without authScopes does not get into the schema: forgetting them is an error at start, not a hole.
-import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, PothosSchemaError, type SchemaTypes } from '@pothos/core';
+import SchemaBuilder, {
+  BasePlugin,
+  type PothosOutputFieldConfig,
+  PothosSchemaError,
+  type SchemaTypes,
+} from '@pothos/core';
 
 export const scopesRequired = 'scopesRequired';
 

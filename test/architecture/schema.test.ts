@@ -25,10 +25,13 @@ const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscr
 describe('scopes', () => {
   const rootFields = roots.flatMap((root) => Object.values(root?.getFields() ?? {}).map((field) => ({ root, field })));
 
-  test.each(rootFields.map(({ root, field }) => [`${root?.name}.${field.name}`, field] as const))('%s has some', (_name, field) => {
-    const options: unknown = field.extensions['pothosOptions'];
-    expect(options).toMatchObject({ authScopes: expect.anything() });
-  });
+  test.each(rootFields.map(({ root, field }) => [`${root?.name}.${field.name}`, field] as const))(
+    '%s has some',
+    (_name, field) => {
+      const options: unknown = field.extensions['pothosOptions'];
+      expect(options).toMatchObject({ authScopes: expect.anything() });
+    },
+  );
 
   test('a root field without them does not get into a schema', () => {
     const careless = new SchemaBuilder<object>({ plugins: [scopesRequired], scopeAuth: { authScopes: () => ({}) } });
@@ -53,7 +56,8 @@ test('everything has a description', () => {
   for (const type of types) {
     look(type.name, type);
     if (isEnumType(type)) for (const value of type.getValues()) look(`${type.name}.${value.name}`, value);
-    if (isInputObjectType(type)) for (const field of Object.values(type.getFields())) look(`${type.name}.${field.name}`, field);
+    if (isInputObjectType(type))
+      for (const field of Object.values(type.getFields())) look(`${type.name}.${field.name}`, field);
     if (isObjectType(type) || isInterfaceType(type)) {
       for (const field of Object.values(type.getFields())) {
         look(`${type.name}.${field.name}`, field);

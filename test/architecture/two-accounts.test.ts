@@ -44,7 +44,11 @@ beforeAll(async () => {
     );
   await send(mine);
   const { id: message, stream } = (await send(other)).data.sendEmail;
-  const log = await w.execute('{ viewer { token { id } } server { events(first: 1) { pageInfo { endCursor } } } }', {}, other.token());
+  const log = await w.execute(
+    '{ viewer { token { id } } server { events(first: 1) { pageInfo { endCursor } } } }',
+    {},
+    other.token(),
+  );
   theirs = {
     account: encodeId('account', other.accountId),
     server: encodeId('server', other.serverId),
@@ -98,7 +102,9 @@ function placesIn(root: Place['root'], field: Place['field'], path: Place['path'
   if (isId(last.type)) return [{ root, field, path }];
   const type = getNamedType(last.type);
   if (!isInputObjectType(type) || seen.includes(type.name)) return [];
-  return Object.values(type.getFields()).flatMap((inner) => placesIn(root, field, [...path, inner], [...seen, type.name]));
+  return Object.values(type.getFields()).flatMap((inner) =>
+    placesIn(root, field, [...path, inner], [...seen, type.name]),
+  );
 }
 
 const roots = [
@@ -146,9 +152,15 @@ function documentOf({ root, field, path }: Place): string {
 
 /** What tells things apart: ids, and what errors say. */
 function selectionOf(type: GraphQLNamedType): string {
-  if (isUnionType(type)) return type.getTypes().map((member) => `... on ${member.name} { ${selectionOf(member)} }`).join(' ');
+  if (isUnionType(type))
+    return type
+      .getTypes()
+      .map((member) => `... on ${member.name} { ${selectionOf(member)} }`)
+      .join(' ');
   if (!isObjectType(type) && !isInterfaceType(type)) return '';
-  return ['id', 'code', 'message'].filter((name) => isLeafType(getNullableType(type.getFields()[name]?.type))).join(' ');
+  return ['id', 'code', 'message']
+    .filter((name) => isLeafType(getNullableType(type.getFields()[name]?.type)))
+    .join(' ');
 }
 
 async function answer(place: Place, value: unknown, actor: Actor): Promise<unknown> {
@@ -161,7 +173,8 @@ async function answer(place: Place, value: unknown, actor: Actor): Promise<unkno
   if (place.root !== 'subscription') return w.execute(documentOf(place), variables, actor);
   const followed = await w.subscribe(documentOf(place), variables, actor).catch((error: unknown) => error);
   if (followed instanceof Error) return { refused: followed.message };
-  if (followed !== null && typeof followed === 'object' && 'end' in followed && typeof followed.end === 'function') await followed.end();
+  if (followed !== null && typeof followed === 'object' && 'end' in followed && typeof followed.end === 'function')
+    await followed.end();
   return { opened: true };
 }
 
@@ -171,31 +184,43 @@ test('the kinds of all id arguments are known', () => {
   expect(places.length).toBeGreaterThan(12);
 });
 
-test.each(places.map((place) => [`${nameOf(place)} (${place.path.map(({ name }) => name).join('.')})`, place] as const))(
-  '%s answers to an id of somebody else as to none',
-  async (_name, place) => {
-    const known = kinds[nameOf(place)] ?? kinds[place.path.at(-1)?.name ?? ''] ?? [];
-    for (const kind of known) {
-      for (const actor of [mine.token(), mine.manager]) {
-        const toTheirs = await answer(place, theirs[kind], actor);
-        expect(toTheirs).toEqual(await answer(place, nobodys[kind], actor));
-        expect(JSON.stringify(toTheirs)).not.toContain(theirs[kind]);
-      }
+test.each(
+  places.map((place) => [`${nameOf(place)} (${place.path.map(({ name }) => name).join('.')})`, place] as const),
+)('%s answers to an id of somebody else as to none', async (_name, place) => {
+  const known = kinds[nameOf(place)] ?? kinds[place.path.at(-1)?.name ?? ''] ?? [];
+  for (const kind of known) {
+    for (const actor of [mine.token(), mine.manager]) {
+      const toTheirs = await answer(place, theirs[kind], actor);
+      expect(toTheirs).toEqual(await answer(place, nobodys[kind], actor));
+      expect(JSON.stringify(toTheirs)).not.toContain(theirs[kind]);
     }
-  },
-);
+  }
+});
 
 const cursors = Object.values(schema.getTypeMap())
   .flatMap((type) => (isObjectType(type) ? Object.values(type.getFields()).map((field) => ({ type, field })) : []))
   .filter(({ field }) => field.args.some(({ name }) => name === 'after'));
 
 /** How each list is reached with one's own things; `$after` is what is tried. */
-const lists: Readonly<Record<string, { readonly document: string; readonly value: keyof Values; readonly manager?: true }>> = {
-  'Account.servers': { document: 'account { servers(first: 9, after: $after) { edges { cursor } } }', value: 'server', manager: true },
-  'Server.messages': { document: 'server { messages(first: 9, after: $after) { edges { node { id } } } }', value: 'message' },
-  'Server.events': { document: 'server { events(first: 9, after: $after) { edges { node { id } } } }', value: 'eventCursor' },
+const lists: Readonly<
+  Record<string, { readonly document: string; readonly value: keyof Values; readonly manager?: true }>
+> = {
+  'Account.servers': {
+    document: 'account { servers(first: 9, after: $after) { edges { cursor } } }',
+    value: 'server',
+    manager: true,
+  },
+  'Server.messages': {
+    document: 'server { messages(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'message',
+  },
+  'Server.events': {
+    document: 'server { events(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'eventCursor',
+  },
   'Message.events': {
-    document: 'server { messages(first: 1) { edges { node { events(first: 9, after: $after) { edges { node { id } } } } } } }',
+    document:
+      'server { messages(first: 1) { edges { node { events(first: 9, after: $after) { edges { node { id } } } } } } }',
     value: 'eventCursor',
   },
 };
@@ -206,15 +231,19 @@ test.each(cursors.map(({ type, field }) => `${type.name}.${field.name}`))(
     if (name === 'Subscription.messageEvents') {
       const refused = (after: string) =>
         w.subscribe('subscription ($after: String) { messageEvents(after: $after) { id } }', { after }, mine.token());
-      for (const { eventCursor } of [theirs, nobodys]) await expect(refused(eventCursor)).rejects.toMatchObject({ code: 'INVALID_CURSOR' });
+      for (const { eventCursor } of [theirs, nobodys])
+        await expect(refused(eventCursor)).rejects.toMatchObject({ code: 'INVALID_CURSOR' });
       return;
     }
     const list = lists[name];
     if (list === undefined) throw new Error(`tell in this test how ${name} is reached`);
     const actor = list.manager === true ? mine.manager : mine.token();
-    const ask = (after: string | undefined) => w.execute(`query ($after: String) { ${list.document} }`, { after }, actor);
+    const ask = (after: string | undefined) =>
+      w.execute(`query ($after: String) { ${list.document} }`, { after }, actor);
     const toTheirs = await ask(theirs[list.value]);
-    expect(toTheirs.errors.map(({ code }) => code)).toEqual((await ask(nobodys[list.value])).errors.map(({ code }) => code));
+    expect(toTheirs.errors.map(({ code }) => code)).toEqual(
+      (await ask(nobodys[list.value])).errors.map(({ code }) => code),
+    );
     const seen = JSON.stringify(toTheirs.data);
     for (const value of Object.values(theirs)) expect(seen).not.toContain(value);
   },

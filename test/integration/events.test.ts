@@ -21,14 +21,19 @@ beforeAll(async () => {
   w = await world();
   a = await w.account();
   messageIds = [];
-  for (const [tag, stream] of [['one', 'outbound'], ['two', 'broadcast'], ['three', 'outbound']] as const) {
+  for (const [tag, stream] of [
+    ['one', 'outbound'],
+    ['two', 'broadcast'],
+    ['three', 'outbound'],
+  ] as const) {
     const input = { from: `x@${a.domain}`, to: [`${tag}@R.example`], text: 'x', tag, stream, metadata: { tag } };
     messageIds.push((await w.execute(SEND, { input }, a.token())).data.sendEmail.id);
   }
 });
 afterAll(() => w[Symbol.asyncDispose]());
 
-const events = (variables: Record<string, unknown> = {}, actor = a.token()) => w.execute(EVENTS, { first: 500, ...variables }, actor);
+const events = (variables: Record<string, unknown> = {}, actor = a.token()) =>
+  w.execute(EVENTS, { first: 500, ...variables }, actor);
 const tags = async (filter: Record<string, unknown>): Promise<string[]> => {
   const { data, errors } = await events({ filter });
   expect(errors).toEqual([]);
@@ -56,7 +61,11 @@ describe('refused', () => {
     const b = await w.account();
     await w.execute(SEND, { input: { from: `x@${b.domain}`, to: ['y@r.example'], text: 'x' } }, b.token());
     const after = (await events({}, b.token())).data.server.events.pageInfo.endCursor;
-    const { logXact } = await w.db.selectFrom('events').select('logXact').where('serverId', '=', b.serverId).executeTakeFirstOrThrow();
+    const { logXact } = await w.db
+      .selectFrom('events')
+      .select('logXact')
+      .where('serverId', '=', b.serverId)
+      .executeTakeFirstOrThrow();
     const floor = { accountId: b.accountId, serverId: b.serverId, droppedThrough: logXact + 5 };
     await w.db.insertInto('eventLogFloors').values(floor).execute();
     expect((await events({ after }, b.token())).errors[0]).toMatchObject({ code: 'CURSOR_EXPIRED' });
@@ -89,11 +98,9 @@ describe('read', () => {
       { ids: messageIds },
       a.token(),
     );
-    expect(data.nodes.map((node: { events: { edges: { node: { tag: string } }[] } }) => node.events.edges[0]?.node.tag)).toEqual([
-      'one',
-      'two',
-      'three',
-    ]);
+    expect(
+      data.nodes.map((node: { events: { edges: { node: { tag: string } }[] } }) => node.events.edges[0]?.node.tag),
+    ).toEqual(['one', 'two', 'three']);
   });
 
   test('page by page', async () => {
@@ -116,10 +123,23 @@ describe('each kind of event', () => {
 
   test('has its own fields', async () => {
     const id = messageIds[0] ?? '';
-    const message = await w.db.selectFrom('messages').selectAll().where('serverId', '=', a.serverId).orderBy('id').executeTakeFirstOrThrow();
+    const message = await w.db
+      .selectFrom('messages')
+      .selectAll()
+      .where('serverId', '=', a.serverId)
+      .orderBy('id')
+      .executeTakeFirstOrThrow();
     const { accountId, serverId, streamId } = message;
     const bounceId = w.deps.ids.nextInBucket(bucketAt(new Date(), 45));
-    const about = { accountId, serverId, streamId, messageId: message.id, recipient: 'one@r.example', tag: 'one', metadata: { tag: 'one' } };
+    const about = {
+      accountId,
+      serverId,
+      streamId,
+      messageId: message.id,
+      recipient: 'one@r.example',
+      tag: 'one',
+      metadata: { tag: 'one' },
+    };
     const kinds = [
       { type: 'SUPPRESSED', data: { reason: 'MANUAL' } },
       { type: 'DELAYED', data: { smtpCode: 451, response: 'later', nextAttemptAt: '2026-01-01T00:00:00.000Z' } },
@@ -127,7 +147,10 @@ describe('each kind of event', () => {
       { type: 'IN_DOUBT', data: { remoteHost: 'mx.r.example' } },
       { type: 'BOUNCED', data: { bounceId } },
       { type: 'OPENED', data: { first: true, machine: false, userAgent: 'Mail' } },
-      { type: 'CLICKED', data: { first: true, machine: false, userAgent: null, url: 'https://x.example', location: 'HTML' } },
+      {
+        type: 'CLICKED',
+        data: { first: true, machine: false, userAgent: null, url: 'https://x.example', location: 'HTML' },
+      },
       { type: 'SUBSCRIPTION_CHANGED', data: { suppressed: true, reason: 'UNSUBSCRIBE', origin: 'RECIPIENT' } },
       { type: 'EXPIRED', data: null },
     ] as const;
@@ -135,9 +158,22 @@ describe('each kind of event', () => {
       const { bucket } = message;
       await insertBounces(scope, [
         {
-          bucket, accountId, id: bounceId, serverId, streamId, messageId: message.id, ordinal: 0, type: 'HARD_BOUNCE',
-          address: 'one@r.example', addressKey: 'one@r.example', tag: null, occurredAt: scope.now, smtpCode: 550,
-          enhancedCode: '5.1.1', details: 'no such user', suppressionId: null,
+          bucket,
+          accountId,
+          id: bounceId,
+          serverId,
+          streamId,
+          messageId: message.id,
+          ordinal: 0,
+          type: 'HARD_BOUNCE',
+          address: 'one@r.example',
+          addressKey: 'one@r.example',
+          tag: null,
+          occurredAt: scope.now,
+          smtpCode: 550,
+          enhancedCode: '5.1.1',
+          details: 'no such user',
+          suppressionId: null,
         },
       ]);
       const rows: NewEvent[] = kinds.map((kind) => ({ ...about, ...kind, id: w.deps.ids.next() }));
@@ -161,8 +197,15 @@ describe('each kind of event', () => {
       messageId: id,
       smtpCode: 550,
     });
-    expect(nodes.find(({ type }) => type === 'DELAYED')).toMatchObject({ smtpCode: 451, nextAttemptAt: '2026-01-01T00:00:00.000Z' });
-    const node = await w.execute('query ($id: ID!) { node(id: $id) { __typename id } }', { id: encodeId('bounce', bounceId) }, a.token());
+    expect(nodes.find(({ type }) => type === 'DELAYED')).toMatchObject({
+      smtpCode: 451,
+      nextAttemptAt: '2026-01-01T00:00:00.000Z',
+    });
+    const node = await w.execute(
+      'query ($id: ID!) { node(id: $id) { __typename id } }',
+      { id: encodeId('bounce', bounceId) },
+      a.token(),
+    );
     expect(node.data.node).toEqual({ __typename: 'Bounce', id: encodeId('bounce', bounceId) });
   });
 

@@ -14,7 +14,12 @@ let lateStart: Date;
 
 const emails: readonly Record<string, unknown>[] = [
   { subject: 'Order one shipped', tag: 'order', metadata: { customer: 'a', env: 'prod' } },
-  { subject: 'Order two shipped', tag: 'order', metadata: { customer: 'b', env: 'prod' }, to: ['bob@r.example', 'Ann@r.example'] },
+  {
+    subject: 'Order two shipped',
+    tag: 'order',
+    metadata: { customer: 'b', env: 'prod' },
+    to: ['bob@r.example', 'Ann@r.example'],
+  },
   { subject: 'Welcome', stream: 'broadcast', from: 'news' },
   { subject: 'Prüfung: Ördér THREE', html: '<p>three</p>', text: 'three', cc: ['carl@r.example'] },
 ];
@@ -35,7 +40,8 @@ beforeAll(async () => {
 });
 afterAll(() => w[Symbol.asyncDispose]());
 
-const list = (variables: Record<string, unknown>, actor = a.token()) => w.execute(LIST, { first: 100, ...variables }, actor);
+const list = (variables: Record<string, unknown>, actor = a.token()) =>
+  w.execute(LIST, { first: 100, ...variables }, actor);
 const found = async (filter: Record<string, unknown>, actor = a.token()): Promise<number[]> => {
   const { data, errors } = await list({ filter }, actor);
   expect(errors).toEqual([]);
@@ -186,9 +192,18 @@ describe('read', () => {
 
   test('in the order of the ids, with null for what is nothing', async () => {
     const ids = [sent[1], 'nonsense', encodeId('message', w.deps.ids.next()), sent[0]];
-    const { data, errors } = await w.execute('query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }', { ids }, a.token());
+    const { data, errors } = await w.execute(
+      'query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }',
+      { ids },
+      a.token(),
+    );
     expect(errors).toEqual([]);
-    expect(data.nodes).toEqual([{ __typename: 'Message', id: sent[1] }, null, null, { __typename: 'Message', id: sent[0] }]);
+    expect(data.nodes).toEqual([
+      { __typename: 'Message', id: sent[1] },
+      null,
+      null,
+      { __typename: 'Message', id: sent[0] },
+    ]);
   });
 
   test('not more than 100 at once', async () => {

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sendEmail } from '#/resolvers/emails/send-email.ts';
 import { callerOf, type TestAccount, type World, world } from '../support/world.ts';
 
-const SEND = 'mutation ($input: SendEmailInput!) { sendEmail(input: $input) { __typename ... on Message { id subject acceptedAt } } }';
+const SEND =
+  'mutation ($input: SendEmailInput!) { sendEmail(input: $input) { __typename ... on Message { id subject acceptedAt } } }';
 
 let w: World;
 let a: TestAccount;
@@ -13,7 +14,12 @@ beforeAll(async () => {
 });
 afterAll(() => w[Symbol.asyncDispose]());
 
-const email = (number: number) => ({ from: `x@${a.domain}`, to: [`r${number}@r.example`], subject: `Number ${number}`, text: 'x' });
+const email = (number: number) => ({
+  from: `x@${a.domain}`,
+  to: [`r${number}@r.example`],
+  subject: `Number ${number}`,
+  text: 'x',
+});
 
 async function counting(run: () => Promise<unknown>): Promise<number> {
   const before = w.queries;

@@ -37,7 +37,10 @@ describe('refused', () => {
 
   test('without the scope, whatever the input', async () => {
     const { errors } = await send({ from: 'nonsense' }, a.token(['MESSAGES_READ']));
-    expect(errors[0]).toMatchObject({ code: 'FORBIDDEN', message: 'Not allowed: the token lacks the scope MESSAGES_SEND.' });
+    expect(errors[0]).toMatchObject({
+      code: 'FORBIDDEN',
+      message: 'Not allowed: the token lacks the scope MESSAGES_SEND.',
+    });
   });
 
   test('for an account token, which is not for sending', async () => {
@@ -56,7 +59,11 @@ describe('refused', () => {
     ['subject', { subject: 'a\r\nBcc: x@y.example' }, ['subject']],
     ['html', { html: 'x'.repeat(5 * 1024 * 1024 + 1) }, ['html']],
     ['text', { text: '', html: '' }, ['text']],
-    ['attachments', { attachments: [{ name: 'a.exe', contentType: 'x/y', content: 'AAAA' }] }, ['attachments', '0', 'name']],
+    [
+      'attachments',
+      { attachments: [{ name: 'a.exe', contentType: 'x/y', content: 'AAAA' }] },
+      ['attachments', '0', 'name'],
+    ],
     ['headers', { headers: [{ name: 'a b', value: 'x' }] }, ['headers', '0', 'name']],
     ['tag', { tag: long }, ['tag']],
     ['metadata', { metadata: [] }, ['metadata']],

@@ -8,7 +8,8 @@ const CREATE = `mutation ($input: CreateServerInput!) { createServer(input: $inp
   ... on Server { id name color deliveryType trackOpens trackLinks viewerLevel streams { slug kind } account { id } } } }`;
 const UPDATE = `mutation ($input: UpdateServerInput!) { updateServer(input: $input) { __typename ... on Error { code }
   ... on InvalidInput { issues { path } } ... on Server { name color trackOpens trackLinks } } }`;
-const DELETE = 'mutation ($id: ID!) { deleteServer(input: { id: $id }) { __typename ... on Deleted { id } ... on Error { code } } }';
+const DELETE =
+  'mutation ($id: ID!) { deleteServer(input: { id: $id }) { __typename ... on Deleted { id } ... on Error { code } } }';
 
 let w: World;
 let a: TestAccount;
@@ -61,7 +62,11 @@ describe('refused', () => {
     expect((await update({ name: 'Mine' }, other.manager)).data.updateServer).toEqual(notFound);
     const id = encodeId('server', a.serverId);
     expect((await w.execute(DELETE, { id }, other.manager)).data.deleteServer).toEqual(notFound);
-    const seen = await w.execute('query ($id: ID!) { server(id: $id) { name } node(id: $id) { id } }', { id }, other.manager);
+    const seen = await w.execute(
+      'query ($id: ID!) { server(id: $id) { name } node(id: $id) { id } }',
+      { id },
+      other.manager,
+    );
     expect(seen).toEqual({ data: { server: null, node: null }, errors: [] });
   });
 });
@@ -90,7 +95,13 @@ describe('a server', () => {
 
   test('keeps what an update leaves out', async () => {
     const { data } = await update({ trackOpens: true, color: 'BLUE' });
-    expect(data.updateServer).toEqual({ __typename: 'Server', name: 'Main', color: 'BLUE', trackOpens: true, trackLinks: 'NONE' });
+    expect(data.updateServer).toEqual({
+      __typename: 'Server',
+      name: 'Main',
+      color: 'BLUE',
+      trackOpens: true,
+      trackLinks: 'NONE',
+    });
     expect((await update({})).data.updateServer).toMatchObject({ name: 'Main', color: 'BLUE' });
   });
 
@@ -126,7 +137,11 @@ describe('a server', () => {
   test('takes its tokens with it', async () => {
     const b = await w.account();
     await w.execute(DELETE, { id: encodeId('server', b.serverId) }, b.manager);
-    const rows = await w.db.selectFrom('apiTokens').select(['kind', 'revokedAt']).where('accountId', '=', b.accountId).execute();
+    const rows = await w.db
+      .selectFrom('apiTokens')
+      .select(['kind', 'revokedAt'])
+      .where('accountId', '=', b.accountId)
+      .execute();
     expect(rows.find(({ kind }) => kind === 'SERVER')?.revokedAt).not.toBeNull();
     expect(rows.find(({ kind }) => kind === 'ACCOUNT')?.revokedAt).toBeNull();
   });
@@ -142,7 +157,10 @@ describe('the viewer', () => {
   test('is a token, which can be found by its id by itself alone', async () => {
     const { data, errors } = await w.execute(VIEWER, {}, a.token());
     expect(errors).toEqual([]);
-    expect(data.viewer).toMatchObject({ kind: 'SERVER_TOKEN', token: { __typename: 'ServerToken', state: 'ACTIVE', stream: null } });
+    expect(data.viewer).toMatchObject({
+      kind: 'SERVER_TOKEN',
+      token: { __typename: 'ServerToken', state: 'ACTIVE', stream: null },
+    });
     const { id } = data.viewer.token;
     const NODE = 'query ($id: ID!) { node(id: $id) { id __typename } }';
     expect((await w.execute(NODE, { id }, a.token())).data.node).toEqual({ id, __typename: 'ServerToken' });
@@ -150,9 +168,18 @@ describe('the viewer', () => {
   });
 
   test('has its account and, for a server token, its server without naming them', async () => {
-    const { data } = await w.execute('{ account { id name retentionDays twoFactorPolicy } server { viewerLevel } }', {}, a.token());
+    const { data } = await w.execute(
+      '{ account { id name retentionDays twoFactorPolicy } server { viewerLevel } }',
+      {},
+      a.token(),
+    );
     expect(data).toEqual({
-      account: { id: encodeId('account', a.accountId), name: 'Account 1', retentionDays: 45, twoFactorPolicy: 'OPTIONAL' },
+      account: {
+        id: encodeId('account', a.accountId),
+        name: 'Account 1',
+        retentionDays: 45,
+        twoFactorPolicy: 'OPTIONAL',
+      },
       server: { viewerLevel: 'VIEWER' },
     });
     expect((await w.execute('{ server { id } }', {}, a.manager)).data.server).toBeNull();

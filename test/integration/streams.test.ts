@@ -6,7 +6,9 @@ import { type TestAccount, type World, world } from '../support/world.ts';
 const CREATE = `mutation ($input: CreateStreamInput!) { createStream(input: $input) { __typename ... on Error { code message }
   ... on InvalidInput { issues { path } } ... on LimitReached { limit }
   ... on MessageStream { id slug name kind archivedAt purgeAt } } }`;
-const change = (field: string) => `mutation ($id: ID!) { ${field}(input: { id: $id }) { __typename ... on Error { code message }
+const change = (
+  field: string,
+) => `mutation ($id: ID!) { ${field}(input: { id: $id }) { __typename ... on Error { code message }
   ... on MessageStream { slug archivedAt purgeAt } } }`;
 
 let w: World;
@@ -37,7 +39,11 @@ describe('refused', () => {
   test('for a token that is bound to one stream', async () => {
     const { data } = await w.execute('{ server { stream(slug: "outbound") { id } } }', {}, a.token());
     expect(data.server.stream.id).toMatch(/^str_/);
-    const row = await w.db.selectFrom('messageStreams').select('id').where('serverId', '=', a.serverId).executeTakeFirstOrThrow();
+    const row = await w.db
+      .selectFrom('messageStreams')
+      .select('id')
+      .where('serverId', '=', a.serverId)
+      .executeTakeFirstOrThrow();
     expect((await create({}, a.token(undefined, { streamId: row.id }))).errors[0]).toMatchObject({ code: 'FORBIDDEN' });
   });
 
@@ -97,12 +103,23 @@ describe('a stream', () => {
     const { id } = data.createStream;
     const archived = (await w.execute(change('archiveStream'), { id }, a.token())).data.archiveStream;
     expect(Date.parse(archived.purgeAt) - Date.parse(archived.archivedAt)).toBe(45 * 86_400_000);
-    expect((await w.execute(change('archiveStream'), { id }, a.token())).data.archiveStream.__typename).toBe('Conflict');
-    const listed = await w.execute('{ server { streams { slug } all: streams(includeArchived: true) { slug } } }', {}, a.token());
+    expect((await w.execute(change('archiveStream'), { id }, a.token())).data.archiveStream.__typename).toBe(
+      'Conflict',
+    );
+    const listed = await w.execute(
+      '{ server { streams { slug } all: streams(includeArchived: true) { slug } } }',
+      {},
+      a.token(),
+    );
     expect(listed.data.server.streams.map(({ slug }: { slug: string }) => slug)).not.toContain('news');
     expect(listed.data.server.all.map(({ slug }: { slug: string }) => slug)).toContain('news');
     const back = await w.execute(change('unarchiveStream'), { id }, a.token());
-    expect(back.data.unarchiveStream).toEqual({ __typename: 'MessageStream', slug: 'news', archivedAt: null, purgeAt: null });
+    expect(back.data.unarchiveStream).toEqual({
+      __typename: 'MessageStream',
+      slug: 'news',
+      archivedAt: null,
+      purgeAt: null,
+    });
   });
 
   test('takes no mail while it is archived', async () => {
@@ -127,7 +144,9 @@ describe('a stream', () => {
     );
     const names = answers.map(({ data }) => data.createStream.__typename);
     expect(names.filter((name) => name === 'MessageStream')).toHaveLength(7);
-    expect(answers.find(({ data }) => data.createStream.__typename === 'LimitReached')?.data.createStream.limit).toBe(10);
+    expect(answers.find(({ data }) => data.createStream.__typename === 'LimitReached')?.data.createStream.limit).toBe(
+      10,
+    );
   });
 
   test('leaves its traces in the audit log', async () => {

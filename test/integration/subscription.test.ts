@@ -20,7 +20,8 @@ const send = async (tag: string, more: Record<string, unknown> = {}): Promise<st
   const input = { from: `x@${a.domain}`, to: ['ann@r.example'], text: 'x', subject: `About ${tag}`, tag, ...more };
   return (await w.execute(SEND, { input }, a.token())).data.sendEmail.id;
 };
-const follow = (variables: Record<string, unknown> = {}, actor: Actor | null = a.token()) => w.subscribe(FOLLOW, variables, actor);
+const follow = (variables: Record<string, unknown> = {}, actor: Actor | null = a.token()) =>
+  w.subscribe(FOLLOW, variables, actor);
 
 describe('refused', () => {
   test('without a token', async () => {
@@ -49,7 +50,9 @@ describe('refused', () => {
     const { data } = await w.execute('{ server { events(first: 1) { pageInfo { endCursor } } } }', {}, a.token());
     const floor = { accountId: a.accountId, serverId: a.serverId, droppedThrough: logXact + 5 };
     await w.db.insertInto('eventLogFloors').values(floor).execute();
-    const refusal: unknown = await follow({ after: data.server.events.pageInfo.endCursor }).catch((error: unknown) => error);
+    const refusal: unknown = await follow({ after: data.server.events.pageInfo.endCursor }).catch(
+      (error: unknown) => error,
+    );
     expect(refusal).toMatchObject({ code: 'CURSOR_EXPIRED', oldestCursor: expect.any(String) });
     const oldest = refusal instanceof Error && 'oldestCursor' in refusal ? refusal.oldestCursor : null;
     const events = await follow({ after: oldest });

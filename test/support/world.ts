@@ -49,7 +49,9 @@ export interface World extends AsyncDisposable {
   /** Throws what the subscription was refused with. */
   subscribe(document: string, variables: Readonly<Record<string, unknown>>, actor: Actor | null): Promise<Followed>;
   /** Rows of a table. */
-  count(table: 'messages' | 'recipients' | 'events' | 'deliveryQueue' | 'idempotencyKeys' | 'auditLog'): Promise<number>;
+  count(
+    table: 'messages' | 'recipients' | 'events' | 'deliveryQueue' | 'idempotencyKeys' | 'auditLog',
+  ): Promise<number>;
 }
 
 export interface Followed {
@@ -131,7 +133,14 @@ export async function world(): Promise<World> {
           scopes: new Set(scopes),
         }),
         async server(serverName) {
-          const input = { accountId, name: serverName, color: null, deliveryType: null, trackOpens: null, trackLinks: null };
+          const input = {
+            accountId,
+            name: serverName,
+            color: null,
+            deliveryType: null,
+            trackOpens: null,
+            trackLinks: null,
+          };
           return (await createServer(deps, callerOf(manager), input)).id;
         },
       };
@@ -140,7 +149,9 @@ export async function world(): Promise<World> {
       const parsed = parse(document);
       const faults = validate(schema, parsed);
       if (faults[0] !== undefined) throw faults[0];
-      return answerOf(await run({ schema, document: parsed, variableValues: variables, contextValue: contextOf(actor) }));
+      return answerOf(
+        await run({ schema, document: parsed, variableValues: variables, contextValue: contextOf(actor) }),
+      );
     },
     async subscribe(document, variables, actor) {
       const source = await follow({
