@@ -1,7 +1,7 @@
 // What delivery must have written before and after it speaks to the world. Three batched writers, each one transaction
 // at a time: starts (before the dial), marks (before the final dot), settlements (after).
 import { insertAttempts, type NewAttempt } from '#/db/delivery-attempts.ts';
-import { type ClaimedRecipient, markContentSent, startAttempts } from '#/db/delivery-queue.ts';
+import { type ClaimedRecipient, dequeue, markContentSent, startAttempts } from '#/db/delivery-queue.ts';
 import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import type { Channel, Clock, Ids, Log } from '#/runtime/ports.ts';
 import { createBatcher } from './batcher.ts';
@@ -16,6 +16,8 @@ export interface Ledger {
   start(attempts: readonly NewAttempt[]): Promise<void>;
   /** Durable before it resolves. False: the lease is lost, and the final dot must not be written. */
   markContentSent(claim: ClaimedRecipient, attemptId: string): Promise<boolean>;
+  /** Forgets a row whose message is gone. */
+  drop(claim: ClaimedRecipient): Promise<void>;
   /** Tries until the database takes it: an outcome that is known must not be forgotten. */
   settle(settlement: Settlement): Promise<void>;
   idle(): Promise<void>;
@@ -58,19 +60,26 @@ export function createLedger(deps: Deps): Ledger {
     return items.map(() => undefined);
   });
 
+  const starts = createBatcher<readonly NewAttempt[], undefined>(BATCH, async (groups) => {
+    const attempts = groups.flat();
+    await writeInSystemScope(system, clock.now(), async (scope) => {
+      await insertAttempts(scope, attempts);
+      await startAttempts(scope, owner, attempts.map((attempt) => ({ ...attempt, attemptId: attempt.id })));
+    });
+    return groups.map(() => undefined);
+  });
+
   return {
-    start: (attempts) =>
-      writeInSystemScope(system, clock.now(), async (scope) => {
-        await insertAttempts(scope, attempts);
-        await startAttempts(
-          scope,
-          owner,
-          attempts.map((attempt) => ({ ...attempt, attemptId: attempt.id })),
-        );
-      }),
+    start: (attempts) => starts.add(attempts),
     markContentSent: (claim, attemptId) => marks.add({ claim, attemptId }),
     settle: (settlement) => settlements.add(settlement),
+    async drop(claim) {
+      await writeInSystemScope(system, clock.now(), (scope) => dequeue(scope, owner, [claim])).catch((error: unknown) =>
+        deps.log.warn({ error }, 'a row could not be dropped; its lease will run out'),
+      );
+    },
     async idle() {
+      await starts.idle();
       await marks.idle();
       await settlements.idle();
     },
