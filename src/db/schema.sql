@@ -31,6 +31,17 @@ create type delivery_type as enum (
   'SANDBOX'
 );
 
+create type dkim_algorithm as enum (
+  'RSA',
+  'ED25519'
+);
+
+create type dkim_key_state as enum (
+  'PENDING',
+  'CURRENT',
+  'RETIRED'
+);
+
 create type message_event_type as enum (
   'ACCEPTED',
   'SUPPRESSED',
@@ -204,6 +215,42 @@ create table delivery_queue (
 );
 CREATE INDEX delivery_queue_due ON delivery_queue USING btree (lane, due_at);
 
+create table dkim_keys (
+  account_id uuid not null,
+  id uuid not null,
+  domain_id uuid not null,
+  algorithm dkim_algorithm not null,
+  selector text not null,
+  state dkim_key_state not null,
+  public_key text not null,
+  private_key_encrypted bytea not null,
+  created_at timestamp with time zone not null,
+  seen_at timestamp with time zone,
+  activated_at timestamp with time zone,
+  retired_at timestamp with time zone,
+  removable_at timestamp with time zone,
+  constraint dkim_keys_pkey PRIMARY KEY (account_id, id),
+  constraint dkim_keys_account_id_domain_id_selector_key UNIQUE (account_id, domain_id, selector),
+  constraint dkim_keys_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE
+);
+
+create table domain_records (
+  account_id uuid not null,
+  domain_id uuid not null,
+  purpose text not null,
+  host text not null,
+  state text not null,
+  found text[] default '{}'::text[] not null,
+  problem text,
+  checked_at timestamp with time zone,
+  ok_since timestamp with time zone,
+  lost_since timestamp with time zone,
+  warned_at timestamp with time zone,
+  constraint domain_records_pkey PRIMARY KEY (account_id, domain_id, purpose, host),
+  constraint domain_records_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE,
+  constraint domain_records_state_check CHECK ((state = ANY (ARRAY['MISSING'::text, 'WRONG'::text, 'OK'::text, 'UNKNOWN'::text])))
+);
+
 create table domains (
   account_id uuid not null,
   id uuid not null,
@@ -212,11 +259,13 @@ create table domains (
   created_at timestamp with time zone not null,
   verified_at timestamp with time zone,
   verified_by text,
+  next_check_at timestamp with time zone,
   constraint domains_pkey PRIMARY KEY (account_id, id),
   constraint domains_account_id_name_key UNIQUE (account_id, name),
   constraint domains_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id),
   constraint domains_verified_by_check CHECK ((verified_by = ANY (ARRAY['DNS'::text, 'OPERATOR'::text])))
 );
+CREATE INDEX domains_check ON domains USING btree (next_check_at) WHERE (next_check_at IS NOT NULL);
 
 create table event_log_floors (
   account_id uuid not null,
@@ -350,6 +399,34 @@ create table recipients (
 ) partition by LIST (bucket);
 CREATE INDEX recipients_address ON recipients USING btree (server_id, address_key, message_id DESC);
 CREATE INDEX recipients_status ON recipients USING btree (server_id, status, message_id DESC);
+
+create table sender_signatures (
+  account_id uuid not null,
+  id uuid not null,
+  address text not null,
+  address_key text not null,
+  name text not null,
+  reply_to text,
+  note text,
+  created_at timestamp with time zone not null,
+  confirmed_at timestamp with time zone,
+  confirmation_hash bytea,
+  confirmation_expires_at timestamp with time zone,
+  confirmation_sent_at timestamp with time zone,
+  constraint sender_signatures_pkey PRIMARY KEY (account_id, id),
+  constraint sender_signatures_account_id_address_key_key UNIQUE (account_id, address_key),
+  constraint sender_signatures_confirmation_hash_key UNIQUE (confirmation_hash),
+  constraint sender_signatures_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id)
+);
+
+create table server_domains (
+  account_id uuid not null,
+  server_id uuid not null,
+  domain_id uuid not null,
+  constraint server_domains_pkey PRIMARY KEY (account_id, server_id, domain_id),
+  constraint server_domains_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE,
+  constraint server_domains_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
+);
 
 create table servers (
   account_id uuid not null,

@@ -28,6 +28,15 @@ export type DeliveryType =
   | 'LIVE'
   | 'SANDBOX';
 
+export type DkimAlgorithm =
+  | 'RSA'
+  | 'ED25519';
+
+export type DkimKeyState =
+  | 'PENDING'
+  | 'CURRENT'
+  | 'RETIRED';
+
 export type MessageEventType =
   | 'ACCEPTED'
   | 'SUPPRESSED'
@@ -171,6 +180,36 @@ export interface DeliveryQueueTable {
   contentSent: Generated<boolean>;
 }
 
+export interface DkimKeysTable {
+  accountId: string;
+  id: string;
+  domainId: string;
+  algorithm: DkimAlgorithm;
+  selector: string;
+  state: DkimKeyState;
+  publicKey: string;
+  privateKeyEncrypted: Buffer;
+  createdAt: Date;
+  seenAt: Date | null;
+  activatedAt: Date | null;
+  retiredAt: Date | null;
+  removableAt: Date | null;
+}
+
+export interface DomainRecordsTable {
+  accountId: string;
+  domainId: string;
+  purpose: string;
+  host: string;
+  state: string;
+  found: Generated<string[]>;
+  problem: string | null;
+  checkedAt: Date | null;
+  okSince: Date | null;
+  lostSince: Date | null;
+  warnedAt: Date | null;
+}
+
 export interface DomainsTable {
   accountId: string;
   id: string;
@@ -179,6 +218,7 @@ export interface DomainsTable {
   createdAt: Date;
   verifiedAt: Date | null;
   verifiedBy: 'DNS' | 'OPERATOR' | null;
+  nextCheckAt: Date | null;
 }
 
 export interface EventLogFloorsTable {
@@ -288,6 +328,27 @@ export interface RecipientsTable {
   settledAt: Date | null;
 }
 
+export interface SenderSignaturesTable {
+  accountId: string;
+  id: string;
+  address: string;
+  addressKey: string;
+  name: string;
+  replyTo: string | null;
+  note: string | null;
+  createdAt: Date;
+  confirmedAt: Date | null;
+  confirmationHash: Buffer | null;
+  confirmationExpiresAt: Date | null;
+  confirmationSentAt: Date | null;
+}
+
+export interface ServerDomainsTable {
+  accountId: string;
+  serverId: string;
+  domainId: string;
+}
+
 export interface ServersTable {
   accountId: string;
   id: string;
@@ -334,6 +395,8 @@ export interface DB {
   bounces: BouncesTable;
   deliveryAttempts: DeliveryAttemptsTable;
   deliveryQueue: DeliveryQueueTable;
+  dkimKeys: DkimKeysTable;
+  domainRecords: DomainRecordsTable;
   domains: DomainsTable;
   eventLogFloors: EventLogFloorsTable;
   events: EventsTable;
@@ -345,6 +408,8 @@ export interface DB {
   messageTerms: MessageTermsTable;
   messages: MessagesTable;
   recipients: RecipientsTable;
+  senderSignatures: SenderSignaturesTable;
+  serverDomains: ServerDomainsTable;
   servers: ServersTable;
   suppressions: SuppressionsTable;
   users: UsersTable;

@@ -1,7 +1,9 @@
 // The list of migrations, in order. A static list: a directory scan would depend on what happens to lie there.
 import type { Migration } from 'kysely/migration';
 import * as foundation from './0001-foundation.ts';
+import * as senderIdentity from './0002-sender-identity.ts';
 
 export const migrations: Record<string, Migration> = {
   '0001-foundation': foundation,
+  '0002-sender-identity': senderIdentity,
 };
