@@ -14,6 +14,7 @@ import { tableOf } from './report.ts';
 import type { Context, Outcome, Scenario } from './scenario.ts';
 import { search } from './search.ts';
 import { send } from './send.ts';
+import { sign } from './sign.ts';
 import { ROOT } from './serving.ts';
 import { storage } from './storage.ts';
 
@@ -21,6 +22,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   send,
   batch,
   e2e: endToEnd,
+  sign,
   idle,
   backlog,
   search,

@@ -45,6 +45,7 @@ const SETTINGS = {
   VEREDUS_SUBMISSION_PORT: '0',
   VEREDUS_SUBMISSIONS_PORT: '0',
   VEREDUS_INBOUND_PORT: '0',
+  VEREDUS_SECRET_KEY: 'a key that protects nothing but benchmarks',
 };
 
 export async function startServing(context: Context, options: ServingOptions = {}): Promise<Serving> {

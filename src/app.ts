@@ -9,15 +9,21 @@ import { createChannel } from '#/events/channel.ts';
 import { createFeed } from '#/events/feed.ts';
 import { createHttpServer } from '#/http/server.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
+import { startDomainChecks } from '#/maintenance/domain-checks.ts';
 import type { Deps } from '#/resolvers/deps.ts';
+import { createSenderKeys } from '#/resolvers/domains/signing-keys.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
+import { obtainReturnPathSecret } from '#/resolvers/installation/return-path-secret.ts';
+import { confirmSenderSignature, findConfirmation } from '#/resolvers/sender-signatures/confirm-sender-signature.ts';
+import { createSystemMail } from '#/resolvers/system-mail/system-mail.ts';
 import { createTokenCheck } from '#/resolvers/tokens/token-check.ts';
 import { systemClock } from '#/runtime/clock.ts';
-import type { Config } from '#/runtime/config.ts';
+import { type Config, ConfigError } from '#/runtime/config.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createIds } from '#/runtime/ids.ts';
-import type { Channel, Clock, Dns, Ids, Log, Random } from '#/runtime/ports.ts';
+import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
 import { systemRandom } from '#/runtime/random.ts';
+import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
 import { createContext } from '#/schema/context.ts';
 import { schema } from '#/schema/index.ts';
@@ -27,6 +33,7 @@ import type { Registry } from 'prom-client';
 const DATABASE_CONNECTIONS = 14;
 
 export interface NodeOptions {
+  /** `secretKeys` are those of runtime/secret-keys.ts, never null. */
   readonly config: Config;
   readonly connectionString: string;
   readonly log: Log;
@@ -52,9 +59,15 @@ export interface Base extends AsyncDisposable {
   readonly random: Random;
   readonly ids: Ids;
   readonly channel: Channel;
+  readonly secrets: SecretBox;
 }
 
-export function createBase(options: Pick<NodeOptions, 'connectionString' | 'log' | 'clock' | 'random'>): Base {
+interface BaseOptions extends Pick<NodeOptions, 'connectionString' | 'log' | 'clock' | 'random'> {
+  /** The first seals, all open. */
+  readonly secretKeys: readonly string[];
+}
+
+export function createBase(options: BaseOptions): Base {
   const { connectionString, log } = options;
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
@@ -66,6 +79,7 @@ export function createBase(options: Pick<NodeOptions, 'connectionString' | 'log'
     random,
     ids: createIds(clock, random),
     channel,
+    secrets: createSecretBox(options.secretKeys, random),
     async [Symbol.asyncDispose]() {
       await channel[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
@@ -77,24 +91,59 @@ export function createBase(options: Pick<NodeOptions, 'connectionString' | 'log'
 export async function startNode(options: NodeOptions): Promise<Node> {
   const { config, log } = options;
   await using stack = new AsyncDisposableStack();
-  const base = stack.use(createBase(options));
-  const { system, clock, random, ids, channel } = base;
+  const { secretKeys } = config;
+  if (secretKeys === null) throw new ConfigError(['VEREDUS_SECRET_KEY: is needed by every role']);
+  const base = stack.use(createBase({ ...options, secretKeys }));
+  const { system, clock, random, ids, channel, secrets } = base;
   const { db } = system;
   const feed = stack.use(createFeed({ db, channel, clock, log }));
   const profiles = createSendingProfiles({ db, clock, channel });
-  const deps: Deps = { db, clock, ids, random, log, channel, feed, profiles };
+  const dns =
+    options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
+  const deps: Deps = {
+    db,
+    clock,
+    ids,
+    random,
+    log,
+    channel,
+    feed,
+    profiles,
+    dns,
+    secrets,
+    systemMail: createSystemMail(system, config.systemFrom),
+    mailHost: config.mailHost,
+    publicUrl: config.publicUrl,
+  };
 
   if (config.roles.has('delivery')) {
-    const dns =
-      options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
     const settings = { ...routeSettings(config), heloName: config.heloName };
     const outbound = createOutbound({ settings, smtp: createSmtpClient({ clock }), dns, clock, random, log });
+    const senderKeys = createSenderKeys({ db, clock, channel, secrets });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
     stack.use(
-      startDelivery({ system, clock, ids, random, log, channel, outbound, keepTranscripts: false, ...leaseMs }),
+      startDelivery({
+        system,
+        clock,
+        ids,
+        random,
+        log,
+        channel,
+        outbound,
+        signing: config.signing === 'off' ? null : senderKeys,
+        returnPaths: {
+          secret: await obtainReturnPathSecret(system, { random, secrets }),
+          returnPathFor: (accountId, domain) => senderKeys.returnPathFor(accountId, domain),
+        },
+        keepTranscripts: false,
+        ...leaseMs,
+      }),
     );
   }
-  if (config.roles.has('maintenance')) stack.use(startHousekeeping({ system, clock, log }));
+  if (config.roles.has('maintenance')) {
+    stack.use(startHousekeeping({ system, clock, log, secrets }));
+    stack.use(startDomainChecks({ system, deps }));
+  }
 
   let httpPort: number | null = null;
   if (config.roles.has('api')) {
@@ -109,6 +158,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       createContext: (caller, request) => createContext(deps, caller, request),
       onRevocation: (listener) => tokens.onRevocation(listener),
       ready: () => isReady(system),
+      confirmations: {
+        find: (secret) => findConfirmation(deps, secret),
+        confirm: (secret, request) => confirmSenderSignature(deps, secret, request),
+      },
       ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     });
     httpPort = (await http.listen()).port;

@@ -3,6 +3,7 @@ import type { Catalogue, Column, Enum, Table } from './catalogue.ts';
 
 /** What the database cannot say: the TypeScript type of a column's value when read. */
 const overrides: Readonly<Record<string, string>> = {
+  'domain_records.state': `'MISSING' | 'WRONG' | 'OK' | 'UNKNOWN'`,
   'domains.verified_by': `'DNS' | 'OPERATOR'`,
   'events.metadata': 'Record<string, string>',
   'messages.metadata': 'Record<string, string>',

@@ -9,6 +9,7 @@ import { loadConfig } from '#/runtime/config.ts';
 import { environment } from '#/runtime/environment.ts';
 import { createLog } from '#/runtime/log.ts';
 import { hashPassword } from '#/runtime/password-hash.ts';
+import { obtainSecretKeys } from '#/runtime/secret-keys.ts';
 import { readArguments, required, UsageError } from './arguments.ts';
 import { openDatabase } from './database.ts';
 
@@ -35,11 +36,12 @@ export async function run(args: readonly string[]): Promise<void> {
     ownerPasswordHash: await passwordHash(given['owner-password-file']),
   };
   const config = loadConfig(environment());
+  const secretKeys = await obtainSecretKeys(config);
   // Standard output is for the answer alone.
   const log = createLog({ level: 'silent' });
   await using database = await openDatabase(config, log, 'share');
   if (config.autoMigrate) await migrateToLatest(database.connectionString, systemClock.now());
-  await using base = createBase({ connectionString: database.connectionString, log });
+  await using base = createBase({ connectionString: database.connectionString, secretKeys, log });
   const made = await bootstrap(base, order);
   const answer = {
     accountId: encodeId('account', made.accountId),

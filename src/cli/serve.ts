@@ -10,6 +10,7 @@ import { type Config, loadConfig } from '#/runtime/config.ts';
 import { environment } from '#/runtime/environment.ts';
 import { createLog } from '#/runtime/log.ts';
 import type { Log } from '#/runtime/ports.ts';
+import { obtainSecretKeys } from '#/runtime/secret-keys.ts';
 import { readArguments } from './arguments.ts';
 import { openDatabase } from './database.ts';
 import { addresses, firstSteps } from './first-start.ts';
@@ -18,6 +19,7 @@ import { startWorkers } from './workers.ts';
 export async function run(args: readonly string[]): Promise<void> {
   readArguments(args, {});
   const config = loadConfig(environment());
+  const secretKeys = await obtainSecretKeys(config);
   const log = createLog({ level: config.logLevel });
   // Before anything starts that a signal would have to stop.
   const end = Promise.withResolvers<string>();
@@ -27,14 +29,21 @@ export async function run(args: readonly string[]): Promise<void> {
   const database = stack.use(await openDatabase(config, log, 'own'));
   const { connectionString } = database;
   if (config.autoMigrate) await migrateToLatest(connectionString, systemClock.now());
-  const steps = await prepareInstallation(config, connectionString, log);
+  const steps = await prepareInstallation(config, connectionString, secretKeys, log);
 
-  const env = { VEREDUS_DATABASE_URL: connectionString, VEREDUS_DATABASE_URL_FILE: '' };
+  const env = {
+    VEREDUS_DATABASE_URL: connectionString,
+    VEREDUS_DATABASE_URL_FILE: '',
+    VEREDUS_SECRET_KEY: secretKeys.join(','),
+    VEREDUS_SECRET_KEY_FILE: '',
+  };
   const workers = startWorkers({ count: config.workers, env, log, clock: systemClock });
   stack.defer(() => workers.stop());
   const failed = Promise.race([
     workers.ready.then(() => new Promise<never>(() => {})),
-    database.exited.then(({ code }) => Promise.reject(new Error(`the embedded PostgreSQL ended by itself (code ${code})`))),
+    database.exited.then(({ code }) =>
+      Promise.reject(new Error(`the embedded PostgreSQL ended by itself (code ${code})`)),
+    ),
   ]);
   const httpPort = await Promise.race([workers.ready, failed, end.promise.then(() => null)]);
   if (config.metricsPort !== null) stack.use(await serveMetrics(config, config.metricsPort));
@@ -49,8 +58,8 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 /** Before any worker runs: ends the leases of dead ones; on an empty installation makes the sandbox server and what to tell of it. */
-async function prepareInstallation(config: Config, connectionString: string, log: Log) {
-  await using base = createBase({ connectionString, log });
+async function prepareInstallation(config: Config, connectionString: string, secretKeys: readonly string[], log: Log) {
+  await using base = createBase({ connectionString, secretKeys, log });
   // The embedded server's folder is locked to this process: whoever held a lease is dead, and need not be waited for.
   if (config.databaseUrl === null) await writeInSystemScope(base.system, systemClock.now(), endAllLeases);
   return await firstSteps(config, base);

@@ -1,7 +1,7 @@
-// What the operator's command line makes without being a member: accounts, their owners, domains on the operator's word.
+// What the installation has of its own, and what the operator's command line makes without being a member.
 import { sql } from 'kysely';
 import type { Database } from './client.ts';
-import type { SystemWriteScope, WriteScope } from './scope.ts';
+import type { SystemScope, SystemWriteScope, WriteScope } from './scope.ts';
 
 /** One bootstrap at a time, so that two of the same names make nothing twice. */
 export async function lockInstallation(scope: SystemWriteScope): Promise<void> {
@@ -57,34 +57,45 @@ export async function ensureOwner(scope: WriteScope, userId: string): Promise<st
   return owner.userId;
 }
 
-/** False when another account holds the domain. */
-export async function verifyDomainOnWord(scope: WriteScope, id: string, name: string): Promise<boolean> {
-  const domain = await scope.tx
-    .insertInto('domains')
-    .values({
-      accountId: scope.accountId,
-      id,
-      name,
-      createdAt: scope.now,
-      verifiedAt: scope.now,
-      verifiedBy: 'OPERATOR',
-    })
-    .onConflict((conflict) =>
-      conflict.columns(['accountId', 'name']).doUpdateSet({ verifiedAt: scope.now, verifiedBy: 'OPERATOR' }),
-    )
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  await scope.tx
-    .insertInto('verifiedDomains')
-    .values({ name, accountId: scope.accountId, domainId: domain.id })
-    .onConflict((conflict) => conflict.column('name').doNothing())
+/** The account and server in whose name the installation itself sends; null until it first does. */
+export async function findSystemServer(
+  scope: SystemScope | SystemWriteScope,
+): Promise<{ readonly accountId: string; readonly serverId: string } | null> {
+  const db = 'db' in scope ? scope.db : scope.tx;
+  const row = await db
+    .selectFrom('installation')
+    .select(['systemAccountId as accountId', 'systemServerId as serverId'])
+    .executeTakeFirst();
+  if (row === undefined || row.accountId === null || row.serverId === null) return null;
+  return { accountId: row.accountId, serverId: row.serverId };
+}
+
+export async function setSystemServer(scope: SystemWriteScope, accountId: string, serverId: string): Promise<void> {
+  await scope.tx.updateTable('installation').set({ systemAccountId: accountId, systemServerId: serverId }).execute();
+}
+
+/** The sealed secret of return paths: `made` when there was none. Never changes. */
+export async function keepReturnPathSecret(scope: SystemScope, made: Buffer): Promise<Buffer> {
+  const { rows } = await sql<{ kept: Buffer }>`
+    update installation set return_path_secret_encrypted = coalesce(return_path_secret_encrypted, ${made})
+    returning return_path_secret_encrypted as kept`.execute(scope.db);
+  const kept = rows[0]?.kept;
+  if (kept === undefined) throw new Error('the installation has no row');
+  return kept;
+}
+
+export async function findReturnPathSecret(scope: SystemScope): Promise<Buffer | null> {
+  const row = await scope.db.selectFrom('installation').select('returnPathSecretEncrypted').executeTakeFirst();
+  return row?.returnPathSecretEncrypted ?? null;
+}
+
+/** Only if nobody changed it meanwhile. */
+export async function resealReturnPathSecret(scope: SystemScope, old: Buffer, sealed: Buffer): Promise<void> {
+  await scope.db
+    .updateTable('installation')
+    .set({ returnPathSecretEncrypted: sealed })
+    .where('returnPathSecretEncrypted', '=', old)
     .execute();
-  const holder = await scope.tx
-    .selectFrom('verifiedDomains')
-    .select('accountId')
-    .where('name', '=', name)
-    .executeTakeFirstOrThrow();
-  return holder.accountId === scope.accountId;
 }
 
 export function findServerByName(

@@ -222,8 +222,8 @@ create table dkim_keys (
   algorithm dkim_algorithm not null,
   selector text not null,
   state dkim_key_state not null,
-  public_key text not null,
-  private_key_encrypted bytea not null,
+  public_record text not null,
+  private_key_encrypted bytea,
   created_at timestamp with time zone not null,
   seen_at timestamp with time zone,
   activated_at timestamp with time zone,
@@ -231,7 +231,8 @@ create table dkim_keys (
   removable_at timestamp with time zone,
   constraint dkim_keys_pkey PRIMARY KEY (account_id, id),
   constraint dkim_keys_account_id_domain_id_selector_key UNIQUE (account_id, domain_id, selector),
-  constraint dkim_keys_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE
+  constraint dkim_keys_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE,
+  constraint dkim_keys_check CHECK (((state = 'RETIRED'::dkim_key_state) OR (private_key_encrypted IS NOT NULL)))
 );
 
 create table domain_records (
@@ -242,10 +243,7 @@ create table domain_records (
   state text not null,
   found text[] default '{}'::text[] not null,
   problem text,
-  checked_at timestamp with time zone,
-  ok_since timestamp with time zone,
-  lost_since timestamp with time zone,
-  warned_at timestamp with time zone,
+  checked_at timestamp with time zone not null,
   constraint domain_records_pkey PRIMARY KEY (account_id, domain_id, purpose, host),
   constraint domain_records_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE,
   constraint domain_records_state_check CHECK ((state = ANY (ARRAY['MISSING'::text, 'WRONG'::text, 'OK'::text, 'UNKNOWN'::text])))
@@ -260,6 +258,8 @@ create table domains (
   verified_at timestamp with time zone,
   verified_by text,
   next_check_at timestamp with time zone,
+  lost_since timestamp with time zone,
+  warned_at timestamp with time zone,
   constraint domains_pkey PRIMARY KEY (account_id, id),
   constraint domains_account_id_name_key UNIQUE (account_id, name),
   constraint domains_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id),
@@ -308,7 +308,11 @@ create table installation (
   singleton boolean default true not null,
   log_offset bigint default 0 not null,
   created_at timestamp with time zone default now() not null,
+  system_account_id uuid,
+  system_server_id uuid,
+  return_path_secret_encrypted bytea,
   constraint installation_pkey PRIMARY KEY (singleton),
+  constraint installation_system_account_id_fkey FOREIGN KEY (system_account_id) REFERENCES accounts(id),
   constraint installation_singleton_check CHECK (singleton)
 );
 
@@ -438,6 +442,7 @@ create table servers (
   track_links text default 'NONE'::text not null,
   created_at timestamp with time zone not null,
   deleted_at timestamp with time zone,
+  domains_limited boolean default false not null,
   constraint servers_pkey PRIMARY KEY (account_id, id),
   constraint servers_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id)
 );

@@ -48,7 +48,7 @@ export async function insertServer(scope: WriteScope, server: ServerRow): Promis
 export function updateServer(
   scope: WriteScope,
   id: string,
-  changes: Partial<Pick<ServerRow, 'name' | 'color' | 'trackOpens' | 'trackLinks' | 'deletedAt'>>,
+  changes: Partial<Pick<ServerRow, 'name' | 'color' | 'trackOpens' | 'trackLinks' | 'deletedAt' | 'domainsLimited'>>,
 ): Promise<ServerRow | undefined> {
   return scope.tx
     .updateTable('servers')

@@ -187,8 +187,8 @@ export interface DkimKeysTable {
   algorithm: DkimAlgorithm;
   selector: string;
   state: DkimKeyState;
-  publicKey: string;
-  privateKeyEncrypted: Buffer;
+  publicRecord: string;
+  privateKeyEncrypted: Buffer | null;
   createdAt: Date;
   seenAt: Date | null;
   activatedAt: Date | null;
@@ -201,13 +201,10 @@ export interface DomainRecordsTable {
   domainId: string;
   purpose: string;
   host: string;
-  state: string;
+  state: 'MISSING' | 'WRONG' | 'OK' | 'UNKNOWN';
   found: Generated<string[]>;
   problem: string | null;
-  checkedAt: Date | null;
-  okSince: Date | null;
-  lostSince: Date | null;
-  warnedAt: Date | null;
+  checkedAt: Date;
 }
 
 export interface DomainsTable {
@@ -219,6 +216,8 @@ export interface DomainsTable {
   verifiedAt: Date | null;
   verifiedBy: 'DNS' | 'OPERATOR' | null;
   nextCheckAt: Date | null;
+  lostSince: Date | null;
+  warnedAt: Date | null;
 }
 
 export interface EventLogFloorsTable {
@@ -256,6 +255,9 @@ export interface InstallationTable {
   singleton: Generated<boolean>;
   logOffset: Generated<number>;
   createdAt: Generated<Date>;
+  systemAccountId: string | null;
+  systemServerId: string | null;
+  returnPathSecretEncrypted: Buffer | null;
 }
 
 export interface MembershipsTable {
@@ -359,6 +361,7 @@ export interface ServersTable {
   trackLinks: Generated<string>;
   createdAt: Date;
   deletedAt: Date | null;
+  domainsLimited: Generated<boolean>;
 }
 
 export interface SuppressionsTable {

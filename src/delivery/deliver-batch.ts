@@ -3,7 +3,6 @@ import type { AttemptResult } from '#/db/delivery-attempts.ts';
 import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
 import { loadForDelivery, type StoredMessage } from '#/db/messages.ts';
 import type { SystemScope } from '#/db/scope.ts';
-import { type ComposedMessage, composeMessage } from '#/mail/compose.ts';
 import { decodeContent } from '#/mail/content.ts';
 import { reversePathOf } from '#/mail/reverse-path.ts';
 import type { Clock, Ids, Log, Random } from '#/runtime/ports.ts';
@@ -13,6 +12,7 @@ import { type Outbound, refusalReply, type SendingResult } from './outbound.ts';
 import type { Settlement } from './record.ts';
 import type { Route } from './route.ts';
 import { simulate } from './sandbox.ts';
+import { createPreparation, type ReturnPaths, type SigningKeys } from './signing.ts';
 
 /** Of what a process holds, at most so many for one destination other than the relay: a hanging one leaves room for the rest. */
 const MAX_PER_DESTINATION = 100;
@@ -27,6 +27,10 @@ export interface BatchDeps {
   readonly log: Log;
   readonly outbound: Outbound;
   readonly ledger: Ledger;
+  /** Null: nothing is signed. */
+  readonly signing: SigningKeys | null;
+  /** Null: all mail travels under its From address. */
+  readonly returnPaths: ReturnPaths | null;
   /** Transcripts of successes too. */
   readonly keepTranscripts: boolean;
   /** The worker is ending: what was not sent goes back untried. */
@@ -39,11 +43,11 @@ interface Due {
   readonly claim: ClaimedRecipient;
   readonly stored: StoredMessage;
   readonly lost: Settlement['lost'];
-  readonly composed: () => ComposedMessage;
 }
 
 export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedRecipient[]) => Promise<void> {
   const { clock, ledger, log } = deps;
+  const prepare = createPreparation(deps);
 
   const settle = async (settlement: Settlement): Promise<void> => {
     await ledger.settle(settlement);
@@ -73,9 +77,11 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
       }
       const { message } = found;
       const lost = lostAttempt(claim);
-      if (claim.lostAfterContent) void settle({ claim, message, attempt: null, lost, decision: { status: 'IN_DOUBT' } });
-      else if (claim.deliverBy <= clock.now()) void settle({ claim, message, attempt: null, lost, decision: { status: 'EXPIRED' } });
-      else return [{ claim, stored: found, lost, composed: composeOnce(stored, claim.messageId) }];
+      if (claim.lostAfterContent)
+        void settle({ claim, message, attempt: null, lost, decision: { status: 'IN_DOUBT' } });
+      else if (claim.deliverBy <= clock.now())
+        void settle({ claim, message, attempt: null, lost, decision: { status: 'EXPIRED' } });
+      else return [{ claim, stored: found, lost }];
       return [];
     });
 
@@ -105,7 +111,7 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
   };
 
   /** Steps 4 and 5 for one recipient; never throws. `to` null: simulated. */
-  const attempt = async ({ claim, stored, lost, composed }: Due, to: Route | null, attemptId: string): Promise<void> => {
+  const attempt = async ({ claim, stored, lost }: Due, to: Route | null, attemptId: string): Promise<void> => {
     const { message } = stored;
     let sent: SendingResult | null = null;
     let contentSentAt: Date | null = null;
@@ -115,10 +121,12 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
       if (to.kind === 'refused') {
         return decide({ reply: refusalReply(to), phase: 'rcpt', inDoubt: false, failure: null }, circumstances(claim));
       }
+      const prepared = await prepare(stored);
+      if (prepared.kind === 'unsignable') return defer(circumstances(claim), null, prepared.reason);
       sent = await deps.outbound.send(to, {
         claim,
-        reversePath: reversePathOf(message),
-        composed: composed(),
+        reversePath: reversePathOf(message, claim.ordinal, prepared.message.returnPath),
+        message: prepared.message,
         async beforeFinalDot() {
           contentSentAt = clock.now();
           return ledger.markContentSent(claim, attemptId);
@@ -132,7 +140,11 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
       return defer(circumstances(claim), null, 'internal error');
     });
     const endedAt = clock.now();
-    const result = attemptResult(claim, attemptId, sent, decision, { contentSentAt, endedAt, keepTranscripts: deps.keepTranscripts });
+    const result = attemptResult(claim, attemptId, sent, decision, {
+      contentSentAt,
+      endedAt,
+      keepTranscripts: deps.keepTranscripts,
+    });
     await settle({ claim, message, attempt: result, lost, decision });
   };
 
@@ -147,24 +159,6 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
 function lostAttempt(claim: ClaimedRecipient): Settlement['lost'] {
   if (claim.lostAttemptId === null) return null;
   return { id: claim.lostAttemptId, outcome: claim.lostAfterContent ? 'IN_DOUBT' : 'LOST' };
-}
-
-/** Recipients of one message that were claimed together share its bytes. */
-function composeOnce(
-  stored: ReadonlyMap<string, StoredMessage & { composed?: ComposedMessage }>,
-  messageId: string,
-): () => ComposedMessage {
-  return () => {
-    const found = stored.get(messageId);
-    if (found?.content == null) throw new Error(`the content of message ${messageId} is gone`);
-    const { message, content } = found;
-    found.composed ??= composeMessage(decodeContent(content), {
-      messageId: message.messageIdHeader,
-      date: message.acceptedAt,
-      seed: message.id,
-    });
-    return found.composed;
-  };
 }
 
 function htmlOf({ content }: StoredMessage): string | null {

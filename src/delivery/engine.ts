@@ -3,7 +3,7 @@
 //   1. claim      a lease on each, in the database; whoever dies with it loses it by time
 //   2. sort out   attempts of dead workers (after their content: IN_DOUBT), what is past its time (EXPIRED)
 //   3. start      the attempt's row, before anybody is dialled
-//   4. send       outside any transaction; the mark before the final dot, the lease renewed meanwhile
+//   4. send       composed and signed, outside any transaction; the mark before the final dot, the lease renewed meanwhile
 //   5. settle     outcome, event, queue row: in one transaction for many
 //
 // A crash before 4's mark leaves a recipient due again; after it, in doubt; after 5, done. Nothing is ever only in memory.
@@ -14,6 +14,7 @@ import type { Channel, Clock, Ids, Log, Random } from '#/runtime/ports.ts';
 import { createBatchDelivery } from './deliver-batch.ts';
 import { createLedger } from './ledger.ts';
 import type { Outbound } from './outbound.ts';
+import type { ReturnPaths, SigningKeys } from './signing.ts';
 
 /** Recipients that one process holds at once: they and their content are what it keeps in memory. */
 const MAX_IN_FLIGHT = 400;
@@ -35,6 +36,10 @@ export interface EngineDeps {
   readonly log: Log;
   readonly channel: Channel;
   readonly outbound: Outbound;
+  /** Null: the operator's relay signs. */
+  readonly signing: SigningKeys | null;
+  /** Null: all mail travels under its From address. */
+  readonly returnPaths: ReturnPaths | null;
   readonly keepTranscripts: boolean;
   readonly leaseMs?: number;
 }
@@ -77,7 +82,9 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
   /** True when there may be more to claim at once. */
   const claim = async (limit: number): Promise<boolean> => {
     try {
-      const claims = await writeInSystemScope(system, clock.now(), (scope) => claimDue(scope, { owner, limit, leaseMs }));
+      const claims = await writeInSystemScope(system, clock.now(), (scope) =>
+        claimDue(scope, { owner, limit, leaseMs }),
+      );
       for (const item of claims) held.add(item);
       if (claims.length > 0) void handle(claims);
       return claims.length >= limit;
@@ -94,10 +101,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
       const limit = Math.min(MAX_IN_FLIGHT - held.size, MAX_CLAIM);
       if ((limit >= MIN_CLAIM || held.size === 0) && (await claim(limit))) continue;
       const waiting = new AbortController();
-      await Promise.race([
-        wakeUp.promise,
-        clock.sleep(POLL_MS, AbortSignal.any([stopping.signal, waiting.signal])),
-      ]);
+      await Promise.race([wakeUp.promise, clock.sleep(POLL_MS, AbortSignal.any([stopping.signal, waiting.signal]))]);
       waiting.abort();
     }
   };

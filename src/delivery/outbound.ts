@@ -1,10 +1,10 @@
 // Sends one prepared message to one recipient over the right pool, and says what came of it.
 import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
-import type { ComposedMessage } from '#/mail/compose.ts';
 import type { Clock, Dns, Log, Random, SmtpClient, SmtpConnectResult, SmtpReply } from '#/runtime/ports.ts';
 import type { AttemptFacts } from './decision.ts';
 import { type JobResult, Pool } from './pool.ts';
 import { type Destination, type Route, type RouteSettings, routeFor, targetsOf } from './route.ts';
+import type { OutgoingMessage } from './signing.ts';
 
 /** Connections of one process to one destination: what large receivers give a stranger, and what fills a relay. */
 const MAX_CONNECTIONS = { mx: 5, relay: 20 } as const;
@@ -16,7 +16,7 @@ export interface OutboundSettings extends RouteSettings {
 export interface Sending {
   readonly claim: ClaimedRecipient;
   readonly reversePath: string;
-  readonly composed: ComposedMessage;
+  readonly message: OutgoingMessage;
   /** False: this worker may not write the final dot. */
   beforeFinalDot(): Promise<boolean>;
 }
@@ -68,15 +68,15 @@ export function createOutbound(deps: Deps): Outbound {
   return {
     route: (domain) => routeFor(domain, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() }),
     load: (destination) => pools.get(destination.key)?.load ?? 0,
-    async send(destination, { claim, reversePath, composed, beforeFinalDot }) {
+    async send(destination, { claim, reversePath, message, beforeFinalDot }) {
       const utf8Envelope = !isAscii(claim.address) || !isAscii(reversePath);
       const result = await poolOf(destination).submit({
         reversePath,
         recipients: [claim.address],
-        size: composed.size,
-        eightBit: composed.eightBit,
-        smtpUtf8: composed.smtpUtf8 || utf8Envelope,
-        content: [composed.source],
+        size: message.size,
+        eightBit: message.eightBit,
+        smtpUtf8: message.smtpUtf8 || utf8Envelope,
+        content: message.content,
         async beforeFinalDot() {
           if (!(await beforeFinalDot())) throw new Error('the lease on this recipient was lost');
         },
@@ -135,7 +135,12 @@ async function dial(deps: Deps, destination: Destination, signal: AbortSignal): 
       };
       let result = await deps.smtp.connect(target, options);
       // Opportunistic (RFC 7435): where TLS is broken, plain text as if it had not been offered; never with a login.
-      if (!result.ok && result.phase === 'starttls' && destination.tls === 'opportunistic' && destination.auth === null) {
+      if (
+        !result.ok &&
+        result.phase === 'starttls' &&
+        destination.tls === 'opportunistic' &&
+        destination.auth === null
+      ) {
         result = await deps.smtp.connect(target, { ...options, tls: 'none' });
       }
       if (result.ok || signal.aborted) return result;

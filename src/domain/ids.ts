@@ -8,6 +8,7 @@ export const idPrefixes = {
   stream: 'str',
   token: 'tok',
   domain: 'dom',
+  signature: 'sig',
   suppression: 'sup',
   message: 'msg',
   event: 'evt',

@@ -54,6 +54,8 @@ export const permissions = {
   'email.send': rule('Send and cancel email', 'MESSAGES_SEND', false, 'ADMIN', null),
   'message.read': rule('See messages, recipients and attempts', 'MESSAGES_READ', false, 'VIEWER', null),
   'content.read': rule('See bodies, attachments and source of messages', 'CONTENT_READ', false, 'VIEWER', null),
+  'domain.read': rule('See domains and sender signatures', null, true, null, 'ADMIN'),
+  'domain.write': rule('Add, verify, rotate and remove domains and sender signatures', null, true, null, 'ADMIN'),
   'event.read': rule('See and follow events', 'EVENTS_READ', false, 'VIEWER', null),
 } as const satisfies Record<string, PermissionRule>;
 

@@ -15,6 +15,7 @@ import type { Registry } from 'prom-client';
 import type { Config } from '#/runtime/config.ts';
 import type { Clock, Log, Random } from '#/runtime/ports.ts';
 import { clientAddress } from './client-address.ts';
+import { answerConfirmation, type Confirmations, confirmationSecret } from './confirm-sender.ts';
 import { refuseTokenInUrl } from './credentials.ts';
 import { createGraphqlEndpoint, type Exchange } from './graphql-endpoint.ts';
 import { setSecurityHeaders } from './headers.ts';
@@ -58,6 +59,8 @@ export interface HttpServerOptions {
   /** Told the ids of tokens that died, in any process, so that what they opened ends. Returns the way to stop. */
   onRevocation?(listener: (tokenIds: readonly string[]) => void): () => void;
   ready(): Promise<boolean>;
+  /** Behind the links that ask to confirm an address; without it there are none. */
+  readonly confirmations?: Confirmations;
   readonly metrics?: Registry;
   readonly timeouts?: Partial<Timeouts>;
 }
@@ -146,6 +149,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return graphql.answer(exchange);
     }
     response.once('finish', () => metrics.answered('other', response.statusCode));
+    const secret = options.confirmations === undefined ? null : confirmationSecret(path);
+    if (options.confirmations !== undefined && secret !== null) {
+      const about = { requestId, ipAddress: addressOf(request) };
+      return answerConfirmation(options.confirmations, secret, { request, response, about });
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Connection', 'close');
       return plain(response, path === '/' ? 405 : 404, path === '/' ? 'method not allowed' : 'not found');

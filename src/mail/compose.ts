@@ -23,6 +23,8 @@ export interface MessageIdentity {
   readonly date: Date;
   /** Any text; the boundaries come from it, so the same input gives the same bytes. */
   readonly seed: string;
+  /** Null: without the field. */
+  readonly feedbackId: string | null;
 }
 
 export interface ComposedMessage {
@@ -47,7 +49,9 @@ const MAX_LINE = 998;
 export function composeMessage(content: StoredContent, identity: MessageIdentity): ComposedMessage {
   const tree = messageTree(content, identity);
   const chunks: Buffer[] = [];
-  const header = `${senderHeader(content)}${tree.buildHeaders()}\r\n\r\n`;
+  // In one line: it is one word, and its reader is a program of one provider.
+  const feedback = identity.feedbackId === null ? '' : `Feedback-ID: ${identity.feedbackId}\r\n`;
+  const header = `${senderHeader(content)}${feedback}${tree.buildHeaders()}\r\n\r\n`;
   const headerBytes = Buffer.from(header);
   chunks.push(headerBytes);
   writeBody(tree, chunks);

@@ -1,7 +1,84 @@
 // The reverse-path (RFC 5321 §4.4) under which a message travels: where receivers report failures to, and what SPF is
 // checked against.
+//
+// On a domain with a return path it names the recipient of the message (VERP), so that a notification tells whom it is about
+// whatever its text says:
+//
+//   msg_01k7…-3-8f0qk2m4t6v8x0z1@bounces.acme.example
+//   │         │ └ HMAC-SHA256 of the rest, domain included, cut to 80 bits: nobody else can make one
+//   │         └ ordinal of the recipient
+//   └ the message, in the form in which the API and the log name it
+//
+// Everything it needs is in it: it is checked without a look at the database, also when retention has removed the message.
+// 80 bits can only be guessed by sending mail to us, and make an address that fits every system on the way. A retry has
+// the same reverse-path, as greylisting wants. Case does not matter: some relays change it.
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { decodeIdOf, encodeId } from '#/domain/ids.ts';
 
-/** The sender's own address: its domain is verified, so SPF and DMARC alignment are the sender's to publish. */
-export function reversePathOf(message: { readonly fromAddress: string }): string {
-  return message.fromAddress;
+export interface VerpRecipient {
+  /** UUID of the message. */
+  readonly messageId: string;
+  readonly ordinal: number;
+}
+
+export interface ReturnPath {
+  /** Verified host, in A-labels, whose mail comes to this installation. */
+  readonly domain: string;
+  /** Of the installation; never changed while notifications for old mail may come. */
+  readonly secret: Uint8Array;
+}
+
+const MAC_BYTES = 10;
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const LOCAL_PART = /^(msg_[0-9a-z]{26})-(0|[1-9][0-9]{0,4})-([0-9a-z]{16})$/;
+
+/** Without a return path the sender's own address: its domain is verified, so SPF and DMARC alignment are the sender's to publish. */
+export function reversePathOf(
+  message: { readonly id: string; readonly fromAddress: string },
+  ordinal: number,
+  returnPath: ReturnPath | null,
+): string {
+  if (returnPath === null) return message.fromAddress;
+  return `${verpLocalPart({ messageId: message.id, ordinal }, returnPath)}@${returnPath.domain}`;
+}
+
+/** At most 53 octets: an ordinal has up to five digits. */
+export function verpLocalPart({ messageId, ordinal }: VerpRecipient, { domain, secret }: ReturnPath): string {
+  const named = `${encodeId('message', messageId)}-${ordinal}`;
+  return `${named}-${macOf(named, domain, secret)}`;
+}
+
+/** Whom an address names that we made; null for every other, also for one of ours on another domain. */
+export function readVerp(address: string, secret: Uint8Array): VerpRecipient | null {
+  const lower = address.toLowerCase();
+  const at = lower.lastIndexOf('@');
+  const [, id, digits, mac] = LOCAL_PART.exec(lower.slice(0, Math.max(at, 0))) ?? [];
+  if (id === undefined || digits === undefined || mac === undefined) return null;
+  const messageId = decodeIdOf('message', id);
+  if (messageId === null) return null;
+  const expected = macOf(`${id}-${digits}`, lower.slice(at + 1), secret);
+  if (!timingSafeEqual(Buffer.from(mac), Buffer.from(expected))) return null;
+  return { messageId, ordinal: Number(digits) };
+}
+
+/** The domain is in it, so that what one account's receivers know proves nothing at another's return path. */
+function macOf(named: string, domain: string, secret: Uint8Array): string {
+  const mac = createHmac('sha256', secret).update(`verp\0${named}@${domain.toLowerCase()}`).digest();
+  return base32(mac.subarray(0, MAC_BYTES));
+}
+
+/** Five bits a character; MAC_BYTES is a multiple of five, so nothing is left over. */
+function base32(bytes: Uint8Array): string {
+  let text = '';
+  let bits = 0;
+  let pending = 0;
+  for (const byte of bytes) {
+    bits = (bits << 8) | byte;
+    for (pending += 8; pending >= 5; ) {
+      pending -= 5;
+      text += ALPHABET.charAt((bits >> pending) & 31);
+    }
+    bits &= (1 << pending) - 1;
+  }
+  return text;
 }

@@ -1,9 +1,11 @@
-// What must be done from time to time, by one node for all: partitions ahead, expired ones dropped, keys forgotten.
+// What must be done from time to time, by one node for all: partitions ahead, expired ones dropped, keys forgotten, secrets
+// sealed anew.
 import { deleteExpiredKeys } from '#/db/idempotency-keys.ts';
 import { dropExpiredPartitions, ensurePartitions, listRetentions } from '#/db/partitions.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
-import type { Clock, Log } from '#/runtime/ports.ts';
+import type { Clock, Log, SecretBox } from '#/runtime/ports.ts';
+import { resealSecrets } from './reseal-secrets.ts';
 
 const EVERY_MS = 10 * 60_000;
 /** Keys deleted by one statement. */
@@ -13,6 +15,7 @@ interface Deps {
   readonly system: SystemScope;
   readonly clock: Clock;
   readonly log: Log;
+  readonly secrets: SecretBox;
 }
 
 export function startHousekeeping(deps: Deps): AsyncDisposable {
@@ -34,11 +37,12 @@ export function startHousekeeping(deps: Deps): AsyncDisposable {
 }
 
 /** Safe on any number of nodes: each step takes its own lock, or does what two may do at once. */
-export async function keepHouse({ system, clock, log }: Deps): Promise<void> {
+export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<void> {
   const { db } = system;
   const now = clock.now();
   await ensurePartitions(db, now, [RETENTION_DAYS.default, ...(await listRetentions(db))]);
   const dropped = await dropExpiredPartitions(db, now);
   if (dropped.length > 0) log.info({ buckets: dropped }, 'retention dropped partitions');
+  await resealSecrets({ system, secrets, log });
   while ((await deleteExpiredKeys(system, now, KEYS)) === KEYS);
 }

@@ -85,17 +85,19 @@ export function command<I, O, const E extends readonly ErrorClass[], P = undefin
     prepare?(context: { scope: ReadScope; deps: Deps; fail: Fail<E> }, input: I): Promise<P>;
     /** May run again from the start when the database asks for it. */
     run(context: { scope: WriteScope; inside: Inside; prepared: P; fail: Fail<E> }, input: I): Promise<O>;
+    /** After the commit, once: mail and the like. What fails here undoes nothing. */
+    afterwards?(context: { deps: Deps; prepared: P }, input: I, output: O): Promise<void>;
   },
 ): UseCase<I, O> {
   const { permission, errors } = declaration;
   const run = async (deps: Deps, caller: Caller, input: I): Promise<O> => {
     authorize(caller, permission);
     const reach = reachOf(caller.actor);
-    const output = await asserting(errors, async () => {
+    const { output, prepared } = await asserting(errors, async () => {
       const scope = readScope(deps.db, reach);
       // Without `prepare`, P is its default: undefined.
       const prepared = (await declaration.prepare?.({ scope, deps, fail }, input)) as P;
-      return repeating(() =>
+      const output = await repeating(() =>
         writeInScope(deps.db, reach, deps.clock.now(), async (scope) => {
           const inside = { ids: deps.ids, random: deps.random };
           const output = await declaration.run({ scope, inside, prepared, fail }, input);
@@ -103,8 +105,10 @@ export function command<I, O, const E extends readonly ErrorClass[], P = undefin
           return output;
         }),
       );
+      return { output, prepared };
     });
     for (const topic of declaration.announces ?? []) deps.channel.nudge(topic);
+    await declaration.afterwards?.({ deps, prepared }, input, output);
     return output;
   };
   return Object.assign(run, { permission, errors });

@@ -1,8 +1,9 @@
 // What use-cases are given. Built once, in app.ts.
 import type { Database } from '#/db/client.ts';
 import type { EventFeed } from '#/events/feed.ts';
-import type { Channel, Clock, Ids, Log, Random } from '#/runtime/ports.ts';
+import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
 import type { SendingProfiles } from './emails/sending-profiles.ts';
+import type { SystemMail } from './system-mail/system-mail.ts';
 
 export interface Deps {
   readonly db: Database;
@@ -13,4 +14,11 @@ export interface Deps {
   readonly channel: Channel;
   readonly feed: EventFeed;
   readonly profiles: SendingProfiles;
+  readonly dns: Dns;
+  readonly secrets: SecretBox;
+  readonly systemMail: SystemMail;
+  /** What return-path CNAMEs point to. */
+  readonly mailHost: string;
+  /** Where the world reaches this installation; without a slash at its end. */
+  readonly publicUrl: string;
 }

@@ -1,23 +1,16 @@
 // Every setting, once: name, default, meaning, reading. docs/configuration.md is made from `settings`.
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { availableParallelism, hostname } from 'node:os';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type LogLevel, logLevels } from './log.ts';
+import { list, readDnsServers, readRelay, readSecretKeys, type Relay } from './setting-values.ts';
 
 export const roles = ['api', 'submission', 'inbound', 'delivery', 'webhooks', 'maintenance'] as const;
 export type Role = (typeof roles)[number];
 
 /** An address range: base and length of the prefix. */
 export type AddressRange = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
-
-export interface Relay {
-  readonly host: string;
-  readonly port: number;
-  readonly tls: 'implicit' | 'opportunistic';
-  readonly auth: { readonly user: string; readonly password: string } | null;
-}
 
 /** Paths of PEM files. */
 export interface TlsFiles {
@@ -46,6 +39,10 @@ export interface Config {
   readonly outbound: 'mx' | 'relay';
   readonly relay: Relay | null;
   readonly heloName: string;
+  /** What return-path CNAMEs point to. */
+  readonly mailHost: string;
+  /** `off`: nothing is signed here; a relay does it. */
+  readonly signing: 'required' | 'off';
   /** `address:port`, as node:dns takes them; null: those of the system. */
   readonly dnsServers: readonly string[] | null;
   readonly mxPort: number;
@@ -116,13 +113,6 @@ function reading<T>(read: (value: string) => T) {
   });
 }
 
-function list(value: string): string[] {
-  return value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-}
-
 function oneOf<const T extends string>(choices: readonly T[]) {
   return z.enum(choices, `must be one of ${choices.join(', ')}`);
 }
@@ -151,32 +141,9 @@ const databaseUrl = reading((value) => {
   return value;
 });
 
-const relayUrl = reading((value): Relay => {
-  const url = URL.parse(value);
-  if (url === null || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
-    throw new Error('must be smtp://[user:password@]host[:port] or smtps://…');
-  }
-  if (!/^\/?$/.test(url.pathname) || url.search !== '') throw new Error('must have nothing after host and port');
-  const implicit = url.protocol === 'smtps:';
-  return {
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    // RFC 8314 §3.3 and RFC 6409: relays that ask for a password listen on the submission ports.
-    port: url.port === '' ? (implicit ? 465 : 587) : Number(url.port),
-    tls: implicit ? 'implicit' : 'opportunistic',
-    auth:
-      url.username === ''
-        ? null
-        : { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) },
-  };
-});
+const relayUrl = reading(readRelay);
 
-const secretKeys = reading((value) => {
-  const keys = list(value);
-  if (keys.length === 0 || keys.some((key) => key.length < 32)) {
-    throw new Error('must be one or more keys of at least 32 characters, comma-separated');
-  }
-  return keys;
-});
+const secretKeys = reading(readSecretKeys);
 
 const roleSet = reading((value): ReadonlySet<Role> => {
   const names = list(value);
@@ -187,17 +154,7 @@ const roleSet = reading((value): ReadonlySet<Role> => {
   return new Set(roles.filter((role) => names.includes(role)));
 });
 
-const dnsServers = reading((value) =>
-  list(value).map((server) => {
-    const parts = /^(?:\[([^\]]+)\]|([^:]+)|([0-9a-f:.]+))(?::(\d{1,5}))?$/i.exec(server);
-    const address = parts?.[1] ?? parts?.[2] ?? parts?.[3] ?? '';
-    const number = parts?.[4] ?? '53';
-    if (isIP(address) === 0 || Number(number) > 65_535) {
-      throw new Error(`${server} is not an address with an optional port`);
-    }
-    return isIP(address) === 6 ? `[${address}]:${number}` : `${address}:${number}`;
-  }),
-);
+const dnsServers = reading(readDnsServers);
 
 const ranges = reading((value): readonly AddressRange[] => {
   if (value === 'none') return [];
@@ -234,7 +191,7 @@ const schema = z
     VEREDUS_DATABASE_URL: optional(databaseUrl, 'Any PostgreSQL from 15 on; unset, the embedded one is used.', true),
     VEREDUS_SECRET_KEY: optional(
       secretKeys,
-      'Encrypts secrets at rest (DKIM keys, webhook secrets): at least 32 characters; several, comma-separated, while rotating. Unset, one is made in the data folder.',
+      'Encrypts secrets at rest (DKIM keys, webhook secrets): at least 32 characters; several, comma-separated, while rotating. Unset, one is made in the data folder; needed with VEREDUS_DATABASE_URL.',
       true,
     ),
     VEREDUS_PUBLIC_URL: setting(webOrigin, 'http://localhost:4000', 'Where the world reaches this installation.'),
@@ -256,6 +213,15 @@ const schema = z
     ),
     VEREDUS_RELAY_URL: optional(relayUrl, 'smtp://user:password@host:port, or smtps://…', true),
     VEREDUS_HELO_NAME: optional(hostName, 'Name said in HELO; unset, the host name.'),
+    VEREDUS_MAIL_HOST: optional(
+      hostName,
+      'Name that the return-path CNAMEs of domains point to: has an SPF record, and takes bounces. Unset, the HELO name.',
+    ),
+    VEREDUS_SIGNING: setting(
+      oneOf(['required', 'off']),
+      'required',
+      '`required` sends nothing without a DKIM key of its domain; `off` signs nothing, where a relay does.',
+    ),
     VEREDUS_DNS_SERVERS: optional(dnsServers, 'address:port, comma-separated; unset, those of the system.'),
     VEREDUS_MX_PORT: setting(realPort, '25', 'Port to which `mx` delivers; for test networks.'),
     VEREDUS_ALLOW_PRIVATE_NETWORKS: setting(
@@ -371,6 +337,8 @@ function toConfig(values: z.output<typeof schema>): Config {
     outbound: values.VEREDUS_OUTBOUND,
     relay: values.VEREDUS_RELAY_URL,
     heloName: values.VEREDUS_HELO_NAME ?? hostname(),
+    mailHost: (values.VEREDUS_MAIL_HOST ?? values.VEREDUS_HELO_NAME ?? hostname()).toLowerCase(),
+    signing: values.VEREDUS_SIGNING,
     dnsServers: values.VEREDUS_DNS_SERVERS,
     mxPort: values.VEREDUS_MX_PORT,
     allowPrivateNetworks: values.VEREDUS_ALLOW_PRIVATE_NETWORKS,

@@ -1,7 +1,9 @@
-// MX and address lookups for delivery, on node's c-ares resolver (never the hosts file), with a bounded cache in front.
+// MX and address lookups for delivery, on node's c-ares resolver (never the hosts file), with a bounded cache in front; and
+// TXT and CNAME for the checks of domains, without it.
 
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { lookUpCname, lookUpTxt } from './dns-records.ts';
 import type { AddressAnswer, Clock, Dns, MxAnswer } from './ports.ts';
 
 const SECOND = 1_000;
@@ -45,6 +47,12 @@ export function createDns(options: DnsOptions): Dns {
     async addresses(host) {
       if (isIP(host) !== 0) return { kind: 'addresses', addresses: [host] };
       return isName(host) ? addresses.get(host.toLowerCase()) : { kind: 'none' };
+    },
+    async txt(name) {
+      return isName(name) ? lookUpTxt(resolver, name) : { kind: 'no-such-name' };
+    },
+    async cname(name) {
+      return isName(name) ? lookUpCname(resolver, name) : { kind: 'no-such-name' };
     },
   };
 }

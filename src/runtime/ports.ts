@@ -17,6 +17,15 @@ export interface Random {
   uniform(): number;
 }
 
+/** Secrets as they lie in the database. `purpose` names table and row: a sealed text moved to another row does not open. */
+export interface SecretBox {
+  seal(plain: Uint8Array, purpose: string): Buffer;
+  /** Throws when it was sealed for another purpose, with a key that is not there, or was changed. */
+  open(sealed: Uint8Array, purpose: string): Buffer;
+  /** False: sealed with an older key, and to be sealed again before that key is dropped. */
+  isCurrent(sealed: Uint8Array): boolean;
+}
+
 export interface Ids {
   /** A UUIDv7; those of one process never decrease, also within one millisecond. */
   next(): string;
@@ -68,11 +77,31 @@ export type AddressAnswer =
   | { readonly kind: 'none' }
   | { readonly kind: 'failed'; readonly reason: string };
 
+export type TextAnswer =
+  /** One text for each record, its character-strings joined; CNAMEs were followed. */
+  | { readonly kind: 'texts'; readonly texts: readonly string[] }
+  /** The name exists and has no such record. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'no-such-name' }
+  /** SERVFAIL, timeout, refused, a loop: says nothing about the name. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export type CnameAnswer =
+  /** From the first target to the last name, each without a dot at its end. */
+  | { readonly kind: 'chain'; readonly names: readonly string[] }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'no-such-name' }
+  | { readonly kind: 'failed'; readonly reason: string };
+
 export interface Dns {
   /** `domain` in ASCII form (A-labels). Never throws. */
   mx(domain: string): Promise<MxAnswer>;
   /** IPv6 before IPv4. Never throws. */
   addresses(host: string): Promise<AddressAnswer>;
+  /** Asked anew each time: somebody has just published it and waits. Never throws. */
+  txt(name: string): Promise<TextAnswer>;
+  /** Likewise. */
+  cname(name: string): Promise<CnameAnswer>;
 }
 
 // ── SMTP client (RFC 5321) ──

@@ -1,12 +1,16 @@
 // Accounts.
 import type { AccountRow } from '#/db/accounts.ts';
+import { listDomains } from '#/db/domains.ts';
+import { listSignatures } from '#/db/sender-signatures.ts';
 import { listServers } from '#/db/servers.ts';
 import { InvalidCursor } from '#/domain/errors.ts';
-import { decodeIdOf, encodeId } from '#/domain/ids.ts';
+import { decodeIdOf, encodeId, type IdKind } from '#/domain/ids.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
 import { builder, guarded } from './builder.ts';
+import { Domain, DomainConnection } from './domain.ts';
 import { loadersOf } from './loaders.ts';
 import { afterText, checkFirst, connectionOf, firstText } from './paging.ts';
+import { SenderSignatureConnection } from './sender-signature.ts';
 import { Server, ServerConnection } from './server.ts';
 
 const TwoFactorPolicy = builder.enumType('TwoFactorPolicy', {
@@ -39,18 +43,56 @@ export const Account = builder.objectRef<AccountRow>('Account').implement({
         first: t.arg.int({ description: firstText() }),
         after: t.arg.string({ required: false, description: afterText }),
       },
-      resolve: async (_account, args, { scope }) => {
-        const first = checkFirst(args.first);
-        const after = args.after ?? null;
-        const last = after === null ? null : decodeIdOf('server', after);
-        if (after !== null && last === null) throw new InvalidCursor();
-        const rows = await listServers(scope, last, first + 1);
-        const page = { hasMore: rows.length > first, after };
-        return connectionOf(rows.slice(0, first), page, ({ id }) => encodeId('server', id));
+      resolve: (_account, args, { scope }) =>
+        pageOf('server', args, (after, limit) => listServers(scope, after, limit)),
+    }),
+    domains: t.withAuth({ can: 'domain.read' }).field({
+      type: DomainConnection,
+      description: guarded('domain.read', 'The domains of the account, oldest first.'),
+      args: {
+        first: t.arg.int({ description: firstText() }),
+        after: t.arg.string({ required: false, description: afterText }),
       },
+      resolve: (_account, args, { scope }) =>
+        pageOf('domain', args, (after, limit) => listDomains(scope, after, limit)),
+    }),
+    senderSignatures: t.withAuth({ can: 'domain.read' }).field({
+      type: SenderSignatureConnection,
+      description: guarded('domain.read', 'The sender signatures of the account, oldest first.'),
+      args: {
+        first: t.arg.int({ description: firstText() }),
+        after: t.arg.string({ required: false, description: afterText }),
+      },
+      resolve: (_account, args, { scope }) =>
+        pageOf('signature', args, (after, limit) => listSignatures(scope, after, limit)),
     }),
   }),
 });
+
+/** A page of a list whose cursors are ids. */
+async function pageOf<R extends { readonly id: string }>(
+  kind: IdKind,
+  args: { readonly first: number; readonly after?: string | null | undefined },
+  list: (after: string | null, limit: number) => Promise<readonly R[]>,
+) {
+  const first = checkFirst(args.first);
+  const after = args.after ?? null;
+  const last = after === null ? null : decodeIdOf(kind, after);
+  if (after !== null && last === null) throw new InvalidCursor();
+  const rows = await list(last, first + 1);
+  const page = { hasMore: rows.length > first, after };
+  return connectionOf(rows.slice(0, first), page, ({ id }) => encodeId(kind, id));
+}
+
+builder.objectField(Server, 'domains', (t) =>
+  t.withAuth({ can: 'domain.read' }).field({
+    type: [Domain],
+    nullable: true,
+    description: guarded('domain.read', 'The only domains that it may send from; null: all of the account.'),
+    resolve: async ({ id, domainsLimited }, _args, context) =>
+      domainsLimited ? [...(await loadersOf(context).domainsOfServer.load(id))] : null,
+  }),
+);
 
 builder.objectField(Server, 'account', (t) =>
   t.field({

@@ -5,9 +5,13 @@ import DataLoader from 'dataloader';
 import { findAccount } from '#/db/accounts.ts';
 import { findTokens } from '#/db/api-tokens.ts';
 import { findBounces } from '#/db/bounces.ts';
+import { listDkimKeys } from '#/db/dkim-keys.ts';
+import { listDomainRecords } from '#/db/domain-records.ts';
+import { findDomains, listServerDomains } from '#/db/domains.ts';
 import { findMessages } from '#/db/messages.ts';
 import { listAttempts, listDueTimes, listRecipients } from '#/db/recipients.ts';
 import type { ReadScope } from '#/db/scope.ts';
+import { findSignatures } from '#/db/sender-signatures.ts';
 import { findServers, findStreams, listStreams } from '#/db/servers.ts';
 import { listSuppressionReasons } from '#/db/suppressions.ts';
 import { listMessageEvents, type LoggedEvent, type MessageEventsKey } from '#/resolvers/events/message-events.ts';
@@ -30,6 +34,20 @@ export const loadersOf = createContextCache((context: Context) => {
     token: one((ids) => findTokens(scope, ids)),
     message: one((ids) => findMessages(scope, ids, now())),
     bounce: one((ids) => findBounces(scope, ids)),
+    domain: one((ids) => findDomains(scope, ids)),
+    signature: one((ids) => findSignatures(scope, ids)),
+    dkimKeys: many(
+      (ids) => listDkimKeys(scope, ids),
+      ({ domainId }) => domainId,
+    ),
+    domainRecords: many(
+      (ids) => listDomainRecords(scope, ids),
+      ({ domainId }) => domainId,
+    ),
+    domainsOfServer: many(
+      (ids) => listServerDomains(scope, ids),
+      ({ serverId }) => serverId,
+    ),
     streamsOfServer: many(
       (ids) => listStreams(scope, ids),
       ({ serverId }) => serverId,

@@ -55,6 +55,12 @@ async function findNode(context: SignedContext, id: string): Promise<object | nu
     case 'bounce':
       require(context, 'event.read');
       return as('Bounce', await loaders.bounce.load(uuid));
+    case 'domain':
+      require(context, 'domain.read');
+      return as('Domain', await loaders.domain.load(uuid));
+    case 'signature':
+      require(context, 'domain.read');
+      return as('SenderSignature', await loaders.signature.load(uuid));
     case 'token': {
       // Its own: other tokens are nobody's to see here.
       const { actor } = context.caller;

@@ -30,13 +30,18 @@ const CreateServerInput = builder.inputType('CreateServerInput', {
 });
 
 const UpdateServerInput = builder.inputType('UpdateServerInput', {
-  description: 'Changes to a server. What is left out stays as it is; null is refused.',
+  description: 'Changes to a server. What is left out stays as it is; null is refused, but for domainIds.',
   fields: (t) => ({
     id: t.id({ description: 'The server.' }),
     name: t.string({ required: false, description: nameText }),
     color: t.field({ type: ServerColor, required: false, description: 'Tells it apart at a glance.' }),
     trackOpens: t.boolean({ required: false, description: 'Whether opens are recorded.' }),
     trackLinks: t.field({ type: LinkTracking, required: false, description: 'Which links are tracked.' }),
+    domainIds: t.idList({
+      required: false,
+      description:
+        'The only domains that it may send from, and from no sender signature then; null: all domains and signatures of the account, also those to come.',
+    }),
   }),
 });
 
@@ -75,8 +80,12 @@ builder.mutationFields((t) => ({
     nullable: true,
     description: guarded(updateServer.permission, 'Changes the settings of a server.'),
     args: { input: t.arg({ type: UpdateServerInput, description: 'The changes.' }) },
-    resolve: (_root, { input }, { deps, caller }) =>
-      updateServer(deps, caller, { ...input, id: uuidOf('server', input.id) }),
+    resolve: (_root, { input: { domainIds, ...input } }, { deps, caller }) =>
+      updateServer(deps, caller, {
+        ...input,
+        id: uuidOf('server', input.id),
+        domainIds: domainIds?.map((id) => uuidOf('domain', id)) ?? (domainIds === null ? null : undefined),
+      }),
   }),
   deleteServer: t.withAuth({ can: deleteServer.permission }).field({
     type: DeleteServerResult,

@@ -19,7 +19,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   schema: ['domain', 'resolvers', 'db'],
   http: ['domain', 'schema', 'resolvers', 'events', 'runtime/ports.ts', 'runtime/config.ts'],
   delivery: ['domain', 'mail', 'db', 'events', 'runtime/ports.ts'],
-  maintenance: ['domain', 'db', 'runtime/ports.ts'],
+  // Checks of domains are the use-case's, and warn by the installation's mail.
+  maintenance: ['domain', 'db', 'resolvers', 'runtime/ports.ts'],
   'app.ts': ['*'],
   cli: ['app.ts', 'domain', 'db', 'http', 'resolvers', 'runtime'],
   'main.ts': ['cli', 'domain/errors.ts', 'runtime/config.ts'],
@@ -43,6 +44,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['runtime/log.ts'],
   // Metrics of all processes are gathered by the one that started them.
   'prom-client': ['http/', 'cli/', 'app.ts'],
+  tldts: ['domain/sender-identity/'],
   'ipaddr.js': ['http/', 'delivery/route.ts', 'resolvers/tokens/', 'runtime/config.ts'],
 };
 

@@ -44,6 +44,15 @@ beforeAll(async () => {
     );
   await send(mine);
   const { id: message, stream } = (await send(other)).data.sendEmail;
+  const addressOf = async (account: TestAccount) => {
+    const input = { accountId: encodeId('account', account.accountId), address: `x@s.${account.domain}`, name: 'X' };
+    const document =
+      'mutation ($input: AddSenderSignatureInput!) { addSenderSignature(input: $input) { ... on SenderSignature { id } } }';
+    return (await w.execute(document, { input }, account.manager)).data.addSenderSignature.id;
+  };
+  await addressOf(mine);
+  const domains = '{ account { domains(first: 1) { edges { node { id } } } } }';
+  const { data } = await w.execute(domains, {}, other.manager);
   const log = await w.execute(
     '{ viewer { token { id } } server { events(first: 1) { pageInfo { endCursor } } } }',
     {},
@@ -55,6 +64,8 @@ beforeAll(async () => {
     message,
     stream: stream.id,
     token: log.data.viewer.token.id,
+    domain: data.account.domains.edges[0].node.id,
+    signature: await addressOf(other),
     eventCursor: log.data.server.events.pageInfo.endCursor,
   };
   const never = (kind: IdKind) => encodeId(kind, w.deps.ids.next());
@@ -64,6 +75,8 @@ beforeAll(async () => {
     message: never('message'),
     stream: never('stream'),
     token: never('token'),
+    domain: never('domain'),
+    signature: never('signature'),
     eventCursor: theirs.eventCursor.replace(/.{8}$/, 'AAAAAAAA'),
   };
 });
@@ -75,16 +88,22 @@ const kinds: Readonly<Record<string, readonly IdKind[]>> = {
   serverId: ['server'],
   messageId: ['message'],
   streamId: ['stream'],
+  domainIds: ['domain'],
   'Query.account.id': ['account'],
   'Query.server.id': ['server'],
   'Query.message.id': ['message'],
-  'Query.node.id': ['account', 'server', 'message', 'stream', 'token'],
-  'Query.nodes.ids': ['account', 'server', 'message', 'stream', 'token'],
+  'Query.node.id': ['account', 'server', 'message', 'stream', 'token', 'domain', 'signature'],
+  'Query.nodes.ids': ['account', 'server', 'message', 'stream', 'token', 'domain', 'signature'],
   'Mutation.cancelEmail.id': ['message'],
   'Mutation.archiveStream.id': ['stream'],
   'Mutation.unarchiveStream.id': ['stream'],
   'Mutation.updateServer.id': ['server'],
   'Mutation.deleteServer.id': ['server'],
+  'Mutation.verifyDomain.id': ['domain'],
+  'Mutation.rotateDkimKey.id': ['domain'],
+  'Mutation.removeDomain.id': ['domain'],
+  'Mutation.resendSenderSignature.id': ['signature'],
+  'Mutation.removeSenderSignature.id': ['signature'],
 };
 
 interface Place {
@@ -208,6 +227,16 @@ const lists: Readonly<
   'Account.servers': {
     document: 'account { servers(first: 9, after: $after) { edges { cursor } } }',
     value: 'server',
+    manager: true,
+  },
+  'Account.domains': {
+    document: 'account { domains(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'domain',
+    manager: true,
+  },
+  'Account.senderSignatures': {
+    document: 'account { senderSignatures(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'signature',
     manager: true,
   },
   'Server.messages': {

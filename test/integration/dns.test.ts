@@ -111,6 +111,67 @@ describe('addresses', () => {
   });
 });
 
+describe('txt and cname', () => {
+  beforeEach(() => {
+    server.set({
+      'long.example': { TXT: [`v=DKIM1; p=${'x'.repeat(600)}`] },
+      'texts.example': { TXT: ['one', 'two'] },
+      'empty.example': { TXT: [''] },
+      'first.example': { CNAME: 'second.example' },
+      'second.example': { CNAME: 'long.example' },
+      'curt.example': { CNAME: 'curt2.example', chase: false },
+      'curt2.example': { CNAME: 'texts.example', chase: false },
+      'dangling.example': { CNAME: 'missing.example' },
+      'failing.example': { CNAME: 'broken.example', chase: false },
+      'loop.example': { CNAME: 'pool.example' },
+      'pool.example': { CNAME: 'loop.example' },
+      'upper.example': { CNAME: 'Mail.Example' },
+    });
+  });
+
+  test.each([
+    ['broken.example', 'ESERVFAIL'],
+    ['refused.example', 'EREFUSED'],
+    ['silent.example', 'ETIMEOUT'],
+    ['failing.example', 'ESERVFAIL'],
+    ['loop.example', 'ELOOP'],
+  ])('%s: failed, which says nothing about the name', async (name, reason) => {
+    expect(await dns.txt(name)).toEqual({ kind: 'failed', reason });
+    const known = name === 'failing.example' ? 'broken.example' : name;
+    expect(await dns.cname(known)).toEqual({ kind: 'failed', reason });
+  });
+
+  test('a name without such a record, and a name that is not there, are two things', async () => {
+    expect(await dns.txt('bare.example')).toEqual({ kind: 'none' });
+    expect(await dns.cname('bare.example')).toEqual({ kind: 'none' });
+    expect(await dns.txt('missing.example')).toEqual({ kind: 'no-such-name' });
+    expect(await dns.cname('missing.example')).toEqual({ kind: 'no-such-name' });
+    expect(await dns.txt('dangling.example')).toEqual({ kind: 'no-such-name' });
+    expect(await dns.txt('nul\0.example')).toEqual({ kind: 'no-such-name' });
+  });
+
+  test('strings of one record are one text; records stay apart', async () => {
+    expect(await dns.txt('long.example')).toEqual({ kind: 'texts', texts: [`v=DKIM1; p=${'x'.repeat(600)}`] });
+    const answer = await dns.txt('texts.example');
+    expect(answer.kind === 'texts' && answer.texts.toSorted()).toEqual(['one', 'two']);
+    expect(await dns.txt('empty.example')).toEqual({ kind: 'texts', texts: [''] });
+  });
+
+  test('aliases are followed, also where only the first is answered', async () => {
+    expect(await dns.txt('first.example')).toMatchObject({ kind: 'texts', texts: [expect.stringMatching(/^v=DKIM1/)] });
+    expect(await dns.txt('curt.example')).toMatchObject({ kind: 'texts' });
+    expect(await dns.cname('first.example')).toEqual({ kind: 'chain', names: ['second.example', 'long.example'] });
+    expect(await dns.cname('dangling.example')).toEqual({ kind: 'chain', names: ['missing.example'] });
+    expect(await dns.cname('upper.example')).toEqual({ kind: 'chain', names: ['mail.example'] });
+  });
+
+  test('nothing is kept: what was just published is seen', async () => {
+    expect(await dns.txt('missing.example')).toEqual({ kind: 'no-such-name' });
+    server.set({ 'missing.example': { TXT: ['here'] } });
+    expect(await dns.txt('missing.example')).toEqual({ kind: 'texts', texts: ['here'] });
+  });
+});
+
 describe('the cache', () => {
   test('asks once for many that wait, and not again while the answer is good', async () => {
     await Promise.all(Array.from({ length: 20 }, (_, n) => dns.mx(n % 2 === 0 ? 'two.example' : 'TWO.example')));

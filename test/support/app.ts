@@ -8,6 +8,7 @@ import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
 import { issueToken } from '#/resolvers/tokens/issue-token.ts';
 import { loadConfig } from '#/runtime/config.ts';
 import { createDatabase } from './postgres.ts';
+import { testSecretKey } from './secret-key.ts';
 import { silentLog } from './silent-log.ts';
 
 export interface App extends AsyncDisposable {
@@ -17,7 +18,11 @@ export interface App extends AsyncDisposable {
   /** Another process of the same installation. */
   another(settings?: Readonly<Record<string, string>>): Promise<Node & { readonly url: string }>;
   /** A new account with a server and tokens. */
-  account(options?: { readonly name?: string; readonly delivery?: 'LIVE' | 'SANDBOX'; readonly domain?: string }): Promise<AppAccount>;
+  account(options?: {
+    readonly name?: string;
+    readonly delivery?: 'LIVE' | 'SANDBOX';
+    readonly domain?: string;
+  }): Promise<AppAccount>;
 }
 
 export interface AppAccount {
@@ -40,6 +45,7 @@ export async function startApp(settings: Readonly<Record<string, string>> = {}):
       VEREDUS_WORKERS: '1',
       VEREDUS_ROLES: 'api,delivery',
       VEREDUS_ALLOW_PRIVATE_NETWORKS: 'true',
+      VEREDUS_SECRET_KEY: testSecretKey,
       ...settings,
       ...more,
     });
@@ -57,14 +63,17 @@ export async function startApp(settings: Readonly<Record<string, string>> = {}):
     async account({ name, delivery = 'SANDBOX', domain } = {}) {
       accounts++;
       const { deps, system } = node;
-      const made = await bootstrap({ ...deps, system }, {
-        account: name ?? `Account ${accounts}`,
-        ownerEmail: `owner${accounts}@acme.example`,
-        ownerPasswordHash: null,
-        server: 'Production',
-        delivery,
-        verifiedDomains: [domain ?? (accounts === 1 ? 'acme.example' : `acme${accounts}.example`)],
-      });
+      const made = await bootstrap(
+        { ...deps, system },
+        {
+          account: name ?? `Account ${accounts}`,
+          ownerEmail: `owner${accounts}@acme.example`,
+          ownerPasswordHash: null,
+          server: 'Production',
+          delivery,
+          verifiedDomains: [domain ?? (accounts === 1 ? 'acme.example' : `acme${accounts}.example`)],
+        },
+      );
       const { accountId, serverId } = made;
       return {
         ...made,

@@ -5,6 +5,7 @@ import { systemScope } from '#/db/scope.ts';
 import { type DeliveryEngine, startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
+import type { ReturnPaths, SigningKeys } from '#/delivery/signing.ts';
 import { ExpectedError } from '#/domain/errors.ts';
 import type { LoggedEvent } from '#/events/catalogue.ts';
 import { createChannel } from '#/events/channel.ts';
@@ -22,7 +23,9 @@ import { createIds } from '#/runtime/ids.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
 import type { Clock, Dns } from '#/runtime/ports.ts';
+import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createDatabase } from './postgres.ts';
+import { testSecretKey } from './secret-key.ts';
 import { silentLog } from './silent-log.ts';
 
 export interface DeliveryWorld extends AsyncDisposable {
@@ -44,6 +47,8 @@ export async function deliveryWorld(options: {
   readonly allowPrivateNetworks?: boolean;
   readonly dns?: Dns;
   readonly clock?: Clock;
+  readonly signing?: SigningKeys;
+  readonly returnPaths?: ReturnPaths;
 }): Promise<DeliveryWorld> {
   const clock = options.clock ?? systemClock;
   await using stack = new AsyncDisposableStack();
@@ -55,16 +60,33 @@ export async function deliveryWorld(options: {
   const feed = stack.use(createFeed({ db, channel, clock, log: silentLog }));
   const ids = createIds(clock, systemRandom);
   const profiles = createSendingProfiles({ db, clock, channel });
-  const deps: Deps = { db, clock, ids, random: systemRandom, log: silentLog, channel, feed, profiles };
   const system = systemScope(db);
-  const made = await bootstrap({ system, clock, ids, random: systemRandom, channel }, {
-    account: 'Acme',
-    ownerEmail: 'owner@acme.example',
-    ownerPasswordHash: null,
-    server: 'Production',
-    delivery: options.delivery ?? 'LIVE',
-    verifiedDomains: ['acme.example'],
-  });
+  const deps: Deps = {
+    db,
+    clock,
+    ids,
+    random: systemRandom,
+    log: silentLog,
+    channel,
+    feed,
+    profiles,
+    dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock }),
+    secrets: createSecretBox([testSecretKey], systemRandom),
+    systemMail: { send: async () => {} },
+    mailHost: 'mail.veredus.example',
+    publicUrl: 'https://veredus.example',
+  };
+  const made = await bootstrap(
+    { ...deps, system },
+    {
+      account: 'Acme',
+      ownerEmail: 'owner@acme.example',
+      ownerPasswordHash: null,
+      server: 'Production',
+      delivery: options.delivery ?? 'LIVE',
+      verifiedDomains: ['acme.example'],
+    },
+  );
   const { accountId, serverId } = made;
   const caller: Caller = {
     actor: {
@@ -121,6 +143,8 @@ export async function deliveryWorld(options: {
           log: silentLog,
           channel,
           outbound,
+          signing: options.signing ?? null,
+          returnPaths: options.returnPaths ?? null,
           keepTranscripts: false,
           ...(leaseMs === undefined ? {} : { leaseMs }),
         }),

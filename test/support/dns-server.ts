@@ -20,6 +20,8 @@ export interface DnsRecords {
   readonly MX?: readonly string[];
   readonly TXT?: readonly string[];
   readonly CNAME?: string;
+  /** Answers with the CNAME alone and leaves the rest to who asks, as an authoritative server does. */
+  readonly chase?: false;
   /** Seconds; 60 unless told. */
   readonly ttl?: number;
 }
@@ -117,13 +119,15 @@ function resolve(
   zone: DnsZone,
   name: string,
   type: string,
+  hops = 0,
 ): { readonly answers: readonly Answer[]; readonly code: number | null } {
   const records = zone[name] ?? 'NXDOMAIN';
   if (records === 'hang') return { answers: [], code: null };
   if (typeof records === 'string') return { answers: [], code: codes[records] };
   const ttl = records.ttl ?? 60;
   if (records.CNAME !== undefined && type !== 'CNAME') {
-    const rest = resolve(zone, records.CNAME, type);
+    const alone = records.chase === false || hops > 12;
+    const rest = alone ? { answers: [], code: 0 } : resolve(zone, records.CNAME, type, hops + 1);
     return { answers: [{ name, type: 'CNAME', ttl, data: records.CNAME }, ...rest.answers], code: rest.code };
   }
   return { answers: answersOf(records, name, type, ttl), code: 0 };

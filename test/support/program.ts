@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { testSecretKey } from './secret-key.ts';
 
 const root = join(import.meta.dirname, '../..');
 const program = join(root, 'bin/veredus');
@@ -28,7 +29,9 @@ export type Settings = Readonly<Record<string, string>>;
 /** Without the settings of whoever runs the tests. */
 export function environment(settings: Settings): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(VEREDUS|VITEST|NODE_OPTIONS)/.test(name));
-  return { ...Object.fromEntries(inherited), ...settings };
+  // A database of its own needs a key of its own; the embedded one makes it.
+  const key = 'VEREDUS_DATABASE_URL' in settings ? { VEREDUS_SECRET_KEY: testSecretKey } : {};
+  return { ...Object.fromEntries(inherited), ...key, ...settings };
 }
 
 export async function freePort(): Promise<number> {

@@ -2,7 +2,8 @@
 // use-cases, and GraphQL executed in the process. Disposing it checks that nothing was left open.
 import { execute as run, type ExecutionResult, GraphQLError, parse, subscribe as follow, validate } from 'graphql';
 import { connectDatabase, type Database } from '#/db/client.ts';
-import { systemScope } from '#/db/scope.ts';
+import { ensurePartitions } from '#/db/partitions.ts';
+import { type SystemScope, systemScope } from '#/db/scope.ts';
 import { type Actor, type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
 import { createChannel } from '#/events/channel.ts';
 import { createFeed, type RunningFeed } from '#/events/feed.ts';
@@ -11,12 +12,17 @@ import type { Deps } from '#/resolvers/deps.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
 import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
 import { createServer } from '#/resolvers/servers/create-server.ts';
+import type { SystemMail, SystemMailText } from '#/resolvers/system-mail/system-mail.ts';
 import { systemClock } from '#/runtime/clock.ts';
+import { createDns } from '#/runtime/dns.ts';
 import { createIds } from '#/runtime/ids.ts';
+import type { Clock, Dns, Log } from '#/runtime/ports.ts';
 import { systemRandom } from '#/runtime/random.ts';
+import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createContext, schema } from '#/schema/index.ts';
 import { createDatabase } from './postgres.ts';
 import { silentLog } from './silent-log.ts';
+import { testSecretKey } from './secret-key.ts';
 
 export interface TestAccount {
   readonly accountId: string;
@@ -42,6 +48,9 @@ export interface World extends AsyncDisposable {
   readonly deps: Deps;
   readonly db: Database;
   readonly feed: RunningFeed;
+  readonly system: SystemScope;
+  /** What the installation itself has sent. */
+  readonly mails: readonly SystemMailText[];
   /** Statements that were sent so far, by whomever. */
   readonly queries: number;
   account(): Promise<TestAccount>;
@@ -63,7 +72,15 @@ export function callerOf(actor: Actor): Caller {
   return { actor, requestId: 'test', ipAddress: '192.0.2.1' };
 }
 
-export async function world(): Promise<World> {
+export interface WorldOptions {
+  readonly clock?: Clock;
+  readonly dns?: Dns;
+  /** Takes the place of the mails' list. */
+  systemMail?(system: SystemScope): SystemMail;
+  readonly log?: Log;
+}
+
+export async function world(options: WorldOptions = {}): Promise<World> {
   const stack = new AsyncDisposableStack();
   const database = stack.use(await createDatabase());
   const { connectionString } = database;
@@ -76,15 +93,34 @@ export async function world(): Promise<World> {
     },
     transformResult: async ({ result }) => result,
   });
-  const clock = systemClock;
-  const channel = stack.use(createChannel({ connectionString, clock, log: silentLog }));
+  const clock = options.clock ?? systemClock;
+  if (options.clock !== undefined) await ensurePartitions(connection.db, clock.now(), [45]);
+  // Its pauses are those of the network: a clock that stands still would hold notifications back.
+  const channel = stack.use(createChannel({ connectionString, clock: systemClock, log: silentLog }));
   const feed = stack.use(createFeed({ db, channel, clock, log: silentLog }));
   stack.defer(() => {
     if (feed.size > 0) throw new Error(`${feed.size} subscriptions were left open`);
   });
   const ids = createIds(clock, systemRandom);
   const profiles = createSendingProfiles({ db, clock, channel });
-  const deps: Deps = { db, clock, ids, random: systemRandom, log: silentLog, channel, feed, profiles };
+  const mails: SystemMailText[] = [];
+  const system = systemScope(db);
+  const deps: Deps = {
+    db,
+    clock,
+    ids,
+    random: systemRandom,
+    log: options.log ?? silentLog,
+    channel,
+    feed,
+    profiles,
+    // Nobody answers there: a test that needs DNS brings its own.
+    dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock }),
+    secrets: createSecretBox([testSecretKey], systemRandom),
+    systemMail: options.systemMail?.(system) ?? { send: async (_deps, mail) => void mails.push(mail) },
+    mailHost: 'mail.veredus.example',
+    publicUrl: 'https://veredus.example',
+  };
   let accounts = 0;
 
   const contextOf = (actor: Actor | null) =>
@@ -98,6 +134,8 @@ export async function world(): Promise<World> {
     deps,
     db,
     feed,
+    mails,
+    system,
     get queries() {
       return queries;
     },
@@ -105,7 +143,7 @@ export async function world(): Promise<World> {
       const name = `Account ${++accounts}`;
       const domain = `a${accounts}.example`;
       const { accountId, serverId } = await bootstrap(
-        { ...deps, system: systemScope(db) },
+        { ...deps, system },
         {
           account: name,
           ownerEmail: `owner@${domain}`,

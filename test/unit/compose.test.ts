@@ -5,7 +5,7 @@ import { validateEmail } from '#/domain/email-input.ts';
 import { composeMessage, messageTree, senderHeader, withRecipientHeaders } from '#/mail/compose.ts';
 import type { StoredContent } from '#/mail/content.ts';
 
-const IDENTITY = { messageId: '<m1@b.example>', date: new Date('2026-03-01T12:00:00Z'), seed: 'm1' };
+const IDENTITY = { messageId: '<m1@b.example>', date: new Date('2026-03-01T12:00:00Z'), seed: 'm1', feedbackId: null };
 const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ', 'base64');
 
 const BASE: StoredContent = {

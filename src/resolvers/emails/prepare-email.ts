@@ -4,6 +4,7 @@ import type { ServerRow, StreamRow } from '#/db/servers.ts';
 import { validateEmail } from '#/domain/email-input.ts';
 import { requestHash } from '#/domain/email/request-hash.ts';
 import type { EmailInput, ValidEmail } from '#/domain/email/types.ts';
+import { parseMailbox } from '#/domain/email-address.ts';
 import { InvalidInput, NotFound, SenderNotVerified } from '#/domain/errors.ts';
 import type { Actor } from '#/domain/permissions.ts';
 import { encodeContent } from '#/mail/content.ts';
@@ -31,9 +32,8 @@ export async function prepareEmail(deps: Deps, actor: Actor, request: SendEmailR
   const profile = await profileFor(deps, actor, serverId);
   const checked = validateEmail(input, deps.clock.now());
   if (!checked.ok) throw new InvalidInput(checked.issues);
-  const { email } = checked;
+  const email = asSender(profile, checked.email);
   const stream = sendingStream(profile, actor, email.streamSlug);
-  if (!profile.verifiedDomains.has(email.from.domain)) throw new SenderNotVerified(email.from.address);
   const content = encodeContent(email);
   return {
     server: profile.server,
@@ -43,6 +43,20 @@ export async function prepareEmail(deps: Deps, actor: Actor, request: SendEmailR
     content,
     requestHash: email.idempotencyKey === null ? null : requestHash(input),
     weight: content.length + 2_000,
+  };
+}
+
+/** Throws unless the server may send from the address. A signature brings its name and Reply-To where the email has none. */
+function asSender({ verifiedDomains, signatures }: SendingProfile, email: ValidEmail): ValidEmail {
+  const { from, replyTo } = email;
+  const signature = signatures.get(from.key);
+  if (signature === undefined && !verifiedDomains.has(from.domain)) throw new SenderNotVerified(from.address);
+  if (signature === undefined) return email;
+  const answers = signature.replyTo === null ? null : parseMailbox(signature.replyTo);
+  return {
+    ...email,
+    from: { ...from, name: from.name ?? signature.name },
+    replyTo: replyTo.length === 0 && answers?.ok === true ? [answers.mailbox] : replyTo,
   };
 }
 

@@ -1,9 +1,11 @@
-// What each acceptance needs to know of its server and changes rarely: streams, verified domains, retention. Kept in
+// What each acceptance needs to know of its server and changes rarely: streams, whom it may send as, retention. Kept in
 // memory, thrown away when anything of the kind changes anywhere (`config`), and at the latest after two seconds, which
 // is how long a missed notification may leave a removed domain in use.
 import { findAccount, listVerifiedDomains } from '#/db/accounts.ts';
 import type { Database } from '#/db/client.ts';
 import { readScope } from '#/db/scope.ts';
+import { listServerDomains } from '#/db/domains.ts';
+import { type ConfirmedSignature, listConfirmedSignatures } from '#/db/sender-signatures.ts';
 import { findServer, listStreams, type ServerRow, type StreamRow } from '#/db/servers.ts';
 import type { Channel, Clock } from '#/runtime/ports.ts';
 
@@ -13,7 +15,10 @@ const MAX_ENTRIES = 10_000;
 export interface SendingProfile {
   readonly server: ServerRow;
   readonly streams: ReadonlyMap<string, StreamRow>;
+  /** Verified domains of the account that this server may use. */
   readonly verifiedDomains: ReadonlySet<string>;
+  /** By address key; none on a server that is limited to domains. */
+  readonly signatures: ReadonlyMap<string, ConfirmedSignature>;
   readonly retentionDays: number;
 }
 
@@ -47,17 +52,24 @@ export function createSendingProfiles(deps: { db: Database; clock: Clock; channe
 
 async function load(db: Database, accountId: string, serverId: string): Promise<SendingProfile | null> {
   const scope = readScope(db, { accountId, serverId, streamId: null });
-  const [server, account, streams, domains] = await Promise.all([
+  const [server, account, streams, domains, allowed, signatures] = await Promise.all([
     findServer(scope, serverId),
     findAccount(scope),
     listStreams(scope, [serverId]),
     listVerifiedDomains(scope),
+    listServerDomains(scope, [serverId]),
+    listConfirmedSignatures(scope),
   ]);
   if (server === undefined || account === undefined) return null;
+  const own = new Set(allowed.map(({ name }) => name));
+  const usable = server.domainsLimited ? domains.filter((name) => own.has(name)) : domains;
+  // A limit to domains is a limit: a signature elsewhere must not widen it.
+  const addresses = server.domainsLimited ? [] : signatures;
   return {
     server,
     streams: new Map(streams.map((stream) => [stream.slug, stream])),
-    verifiedDomains: new Set(domains),
+    verifiedDomains: new Set(usable),
+    signatures: new Map(addresses.map((signature) => [signature.addressKey, signature])),
     retentionDays: account.retentionDays,
   };
 }

@@ -4,6 +4,7 @@ import { findContents, type MessageRow } from '#/db/messages.ts';
 import type { ReadScope } from '#/db/scope.ts';
 import { composeMessage } from '#/mail/compose.ts';
 import { decodeContent, type StoredContent } from '#/mail/content.ts';
+import { identityOf } from '#/mail/message-identity.ts';
 
 /** As acceptance writes it beside the message; null without any. */
 const Attachments = z.array(z.object({ name: z.string(), contentType: z.string(), size: z.number() })).nullable();
@@ -24,8 +25,7 @@ export async function readContents(scope: ReadScope, ids: readonly string[]): Pr
   return new Map([...stored].map(([id, body]) => [id, decodeContent(body)]));
 }
 
-/** Composed as delivery composes it, from the same identity; what differs per recipient stands before it on the wire. */
+/** Composed as delivery composes it, from the same identity; signatures and what differs per recipient stand before it on the wire. */
 export function composeSource(message: MessageRow, content: StoredContent): string {
-  const identity = { messageId: message.messageIdHeader, date: message.acceptedAt, seed: message.id };
-  return composeMessage(content, identity).source.toString('utf8');
+  return composeMessage(content, identityOf(message)).source.toString('utf8');
 }

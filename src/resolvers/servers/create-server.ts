@@ -42,6 +42,7 @@ export const createServer = command({
       trackLinks: input.trackLinks ?? 'NONE',
       createdAt: scope.now,
       deletedAt: null,
+      domainsLimited: false,
     };
     if (!(await insertServer(scope, server))) fail(new Conflict(`The account has a server named "${name}" already.`));
     await insertDefaultStreams(scope, inside.ids, server.id);

@@ -1,0 +1,89 @@
+// Makes of a stored message what goes on the wire: composed, and signed last, in the name of its From domain.
+import type { StoredMessage } from '#/db/messages.ts';
+import { composeMessage } from '#/mail/compose.ts';
+import { decodeContent } from '#/mail/content.ts';
+import { type SigningKey, signMessage } from '#/mail/dkim/sign.ts';
+import { fromDomain, identityOf } from '#/mail/message-identity.ts';
+import type { ReturnPath } from '#/mail/reverse-path.ts';
+import type { Clock, Log } from '#/runtime/ports.ts';
+
+export interface SigningKeys {
+  /**
+   * The keys that are in use for a From domain in A-labels, all of them; null when it has none yet. Asked once for each
+   * message of a batch, so it answers from memory where it can.
+   */
+  keysFor(accountId: string, domain: string): Promise<readonly SigningKey[] | null>;
+}
+
+export interface ReturnPaths {
+  /** For verpLocalPart; of the installation. */
+  readonly secret: Uint8Array;
+  /** The verified return-path host of a From domain, in A-labels; null: mail travels under its From address. */
+  returnPathFor(accountId: string, domain: string): Promise<string | null>;
+}
+
+export interface OutgoingMessage {
+  /** RFC 5322 source in pieces: the signatures, and the composed message as it was composed. */
+  readonly content: readonly Uint8Array[];
+  readonly size: number;
+  readonly eightBit: boolean;
+  readonly smtpUtf8: boolean;
+  readonly returnPath: ReturnPath | null;
+}
+
+export type Prepared =
+  | { readonly kind: 'ready'; readonly message: OutgoingMessage }
+  /** Nothing is sent in the name of a domain that has no key. */
+  | { readonly kind: 'unsignable'; readonly reason: string };
+
+export interface PrepareDeps {
+  /** Null: the operator's relay signs. */
+  readonly signing: SigningKeys | null;
+  /** Null: all mail travels under its From address. */
+  readonly returnPaths: ReturnPaths | null;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Recipients of one message that were claimed together share its bytes and its signatures. */
+export function createPreparation(deps: PrepareDeps): (stored: StoredMessage) => Promise<Prepared> {
+  const prepared = new WeakMap<StoredMessage, Promise<Prepared>>();
+  return (stored) => {
+    const known = prepared.get(stored);
+    if (known !== undefined) return known;
+    const preparing = prepare(deps, stored);
+    prepared.set(stored, preparing);
+    return preparing;
+  };
+}
+
+async function prepare(deps: PrepareDeps, { message, content }: StoredMessage): Promise<Prepared> {
+  if (content === null) throw new Error(`the content of message ${message.id} is gone`);
+  const { signing, returnPaths } = deps;
+  const { accountId } = message;
+  const domain = fromDomain(message);
+  const keys = signing === null ? [] : await signing.keysFor(accountId, domain);
+  if (keys === null || (signing !== null && keys.length === 0)) {
+    deps.log.warn(
+      { accountId, domain, messageId: message.id },
+      'a message waits: its From domain has no DKIM key in use',
+    );
+    return {
+      kind: 'unsignable',
+      reason: `${domain} has no DKIM key in use: its records must be published and verified`,
+    };
+  }
+  const host = returnPaths === null ? null : await returnPaths.returnPathFor(accountId, domain);
+  const { source, bodyStart, eightBit, smtpUtf8 } = composeMessage(decodeContent(content), identityOf(message));
+  const signatures = keys.length === 0 ? null : await signMessage(source, bodyStart, keys, deps.clock.now());
+  return {
+    kind: 'ready',
+    message: {
+      content: signatures === null ? [source] : [signatures, source],
+      size: source.length + (signatures?.length ?? 0),
+      eightBit,
+      smtpUtf8,
+      returnPath: returnPaths === null || host === null ? null : { domain: host, secret: returnPaths.secret },
+    },
+  };
+}

@@ -1,0 +1,48 @@
+// Seals anew what was sealed with an older key of VEREDUS_SECRET_KEY, so that the older key can be dropped.
+import { listSealedKeys, resealKey } from '#/db/dkim-keys.ts';
+import { findReturnPathSecret, resealReturnPathSecret } from '#/db/installation.ts';
+import type { SystemScope } from '#/db/scope.ts';
+import { sealPurpose } from '#/resolvers/domains/make-keys.ts';
+import { RETURN_PATH_PURPOSE } from '#/resolvers/installation/return-path-secret.ts';
+import type { Log, SecretBox } from '#/runtime/ports.ts';
+
+const AT_ONCE = 500;
+
+/** Safe on any number of nodes. How many were sealed anew. */
+export async function resealSecrets(deps: {
+  readonly system: SystemScope;
+  readonly secrets: SecretBox;
+  readonly log: Log;
+}): Promise<number> {
+  const { system, secrets, log } = deps;
+  let resealed = 0;
+  let unreadable = 0;
+  const again = async (old: Buffer, purpose: string, write: (sealed: Buffer) => Promise<void>): Promise<void> => {
+    if (secrets.isCurrent(old)) return;
+    try {
+      await write(secrets.seal(secrets.open(old, purpose), purpose));
+      resealed++;
+    } catch (error) {
+      unreadable++;
+      log.error({ error }, 'a secret cannot be opened: is a key missing from VEREDUS_SECRET_KEY?');
+    }
+  };
+
+  const returnPathSecret = await findReturnPathSecret(system);
+  if (returnPathSecret !== null) {
+    await again(returnPathSecret, RETURN_PATH_PURPOSE, (sealed) =>
+      resealReturnPathSecret(system, returnPathSecret, sealed),
+    );
+  }
+  let after: string | null = null;
+  for (;;) {
+    const keys = await listSealedKeys(system, after, AT_ONCE);
+    for (const key of keys) {
+      await again(key.privateKeyEncrypted, sealPurpose(key), (sealed) => resealKey(system, key, sealed));
+    }
+    after = keys.at(-1)?.id ?? null;
+    if (keys.length < AT_ONCE) break;
+  }
+  if (resealed > 0) log.info({ resealed, unreadable }, 'secrets were sealed with the first key of VEREDUS_SECRET_KEY');
+  return resealed;
+}

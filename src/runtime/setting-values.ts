@@ -1,0 +1,56 @@
+// How the longer texts among the settings are read. What is wrong with one is thrown, in words that follow its name.
+import { isIP } from 'node:net';
+
+export interface Relay {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: 'implicit' | 'opportunistic';
+  readonly auth: { readonly user: string; readonly password: string } | null;
+}
+
+export function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+export function readRelay(value: string): Relay {
+  const url = URL.parse(value);
+  if (url === null || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
+    throw new Error('must be smtp://[user:password@]host[:port] or smtps://…');
+  }
+  if (!/^\/?$/.test(url.pathname) || url.search !== '') throw new Error('must have nothing after host and port');
+  const implicit = url.protocol === 'smtps:';
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    // RFC 8314 §3.3 and RFC 6409: relays that ask for a password listen on the submission ports.
+    port: url.port === '' ? (implicit ? 465 : 587) : Number(url.port),
+    tls: implicit ? 'implicit' : 'opportunistic',
+    auth:
+      url.username === ''
+        ? null
+        : { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) },
+  };
+}
+
+export function readSecretKeys(value: string): readonly string[] {
+  const keys = list(value);
+  if (keys.length === 0 || keys.some((key) => key.length < 32)) {
+    throw new Error('must be one or more keys of at least 32 characters, comma-separated');
+  }
+  return keys;
+}
+
+/** As node:dns takes them. */
+export function readDnsServers(value: string): readonly string[] {
+  return list(value).map((server) => {
+    const parts = /^(?:\[([^\]]+)\]|([^:]+)|([0-9a-f:.]+))(?::(\d{1,5}))?$/i.exec(server);
+    const address = parts?.[1] ?? parts?.[2] ?? parts?.[3] ?? '';
+    const number = parts?.[4] ?? '53';
+    if (isIP(address) === 0 || Number(number) > 65_535) {
+      throw new Error(`${server} is not an address with an optional port`);
+    }
+    return isIP(address) === 6 ? `[${address}]:${number}` : `${address}:${number}`;
+  });
+}

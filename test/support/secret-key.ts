@@ -1,0 +1,2 @@
+// VEREDUS_SECRET_KEY of all tests.
+export const testSecretKey = 'a key that protects nothing but tests';
