@@ -28,6 +28,8 @@ export interface Figure {
   readonly runs: readonly number[];
   readonly target: Target | null;
   readonly remark: string | null;
+  /** In the results; in the table only when its target is missed. */
+  readonly detail?: boolean;
 }
 
 /** Something that could not be measured here, and why. */
