@@ -4,7 +4,7 @@ import { BATCH_BYTES } from './batch.ts';
 import { settle } from './database.ts';
 import { startPostfix } from './postfix.ts';
 import { relayRun, type RelayRun, startRelaying } from './relay-run.ts';
-import { atLeast, type Context, figure, type Outcome, ratio } from './scenario.ts';
+import { atLeast, type Context, cpuFigures, figure, type Outcome, ratio } from './scenario.ts';
 import { startSink } from './sink.ts';
 
 export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
@@ -39,7 +39,8 @@ export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
     '/s',
     ours.map((run) => run.accepted),
   );
-  if (typeof postfix === 'string') return [delivered, accepted, { name: 'ratio to Postfix', skipped: postfix }];
+  const cpu = cpuFigures(ours.map((run) => run.cpu));
+  if (typeof postfix === 'string') return [delivered, accepted, ...cpu, { name: 'ratio to Postfix', skipped: postfix }];
   const peer = figure(
     `Postfix ${postfix.version} delivered a second`,
     '/s',
@@ -55,5 +56,6 @@ export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
       theirs.map((run) => run.accepted),
     ),
     ratio('ratio to Postfix', delivered, peer, atLeast(2)),
+    ...cpu,
   ];
 }

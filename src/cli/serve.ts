@@ -34,7 +34,9 @@ export async function run(args: readonly string[]): Promise<void> {
   stack.defer(() => workers.stop());
   const failed = Promise.race([
     workers.ready.then(() => new Promise<never>(() => {})),
-    database.exited.then(({ code }) => Promise.reject(new Error(`the embedded PostgreSQL ended by itself (code ${code})`))),
+    database.exited.then(({ code }) =>
+      Promise.reject(new Error(`the embedded PostgreSQL ended by itself (code ${code})`)),
+    ),
   ]);
   const httpPort = await Promise.race([workers.ready, failed, end.promise.then(() => null)]);
   if (config.metricsPort !== null) stack.use(await serveMetrics(config, config.metricsPort));

@@ -73,8 +73,10 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
       }
       const { message } = found;
       const lost = lostAttempt(claim);
-      if (claim.lostAfterContent) void settle({ claim, message, attempt: null, lost, decision: { status: 'IN_DOUBT' } });
-      else if (claim.deliverBy <= clock.now()) void settle({ claim, message, attempt: null, lost, decision: { status: 'EXPIRED' } });
+      if (claim.lostAfterContent)
+        void settle({ claim, message, attempt: null, lost, decision: { status: 'IN_DOUBT' } });
+      else if (claim.deliverBy <= clock.now())
+        void settle({ claim, message, attempt: null, lost, decision: { status: 'EXPIRED' } });
       else return [{ claim, stored: found, lost, composed: composeOnce(stored, claim.messageId) }];
       return [];
     });
@@ -105,7 +107,11 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
   };
 
   /** Steps 4 and 5 for one recipient; never throws. `to` null: simulated. */
-  const attempt = async ({ claim, stored, lost, composed }: Due, to: Route | null, attemptId: string): Promise<void> => {
+  const attempt = async (
+    { claim, stored, lost, composed }: Due,
+    to: Route | null,
+    attemptId: string,
+  ): Promise<void> => {
     const { message } = stored;
     let sent: SendingResult | null = null;
     let contentSentAt: Date | null = null;
@@ -132,7 +138,11 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
       return defer(circumstances(claim), null, 'internal error');
     });
     const endedAt = clock.now();
-    const result = attemptResult(claim, attemptId, sent, decision, { contentSentAt, endedAt, keepTranscripts: deps.keepTranscripts });
+    const result = attemptResult(claim, attemptId, sent, decision, {
+      contentSentAt,
+      endedAt,
+      keepTranscripts: deps.keepTranscripts,
+    });
     await settle({ claim, message, attempt: result, lost, decision });
   };
 

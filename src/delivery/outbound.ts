@@ -135,7 +135,12 @@ async function dial(deps: Deps, destination: Destination, signal: AbortSignal): 
       };
       let result = await deps.smtp.connect(target, options);
       // Opportunistic (RFC 7435): where TLS is broken, plain text as if it had not been offered; never with a login.
-      if (!result.ok && result.phase === 'starttls' && destination.tls === 'opportunistic' && destination.auth === null) {
+      if (
+        !result.ok &&
+        result.phase === 'starttls' &&
+        destination.tls === 'opportunistic' &&
+        destination.auth === null
+      ) {
         result = await deps.smtp.connect(target, { ...options, tls: 'none' });
       }
       if (result.ok || signal.aborted) return result;

@@ -35,7 +35,8 @@ test.each(documents)('links of %s lead somewhere', (path) => {
 
 test.each(documents)('commands of %s exist', (path) => {
   const text = read(path);
-  const scripts = [...text.matchAll(/\bnpm (?:run )?([a-z][a-z0-9:-]*)/g)].map(([, name = '']) => name);
+  const code = (text.match(/`[^`\n]+`|^ {4}.+$/gm) ?? []).join('\n').replaceAll(/ #.*$/gm, '');
+  const scripts = [...code.matchAll(/\bnpm (?:run )?([a-z][a-z0-9:-]*)/g)].map(([, name = '']) => name);
   expect(scripts.filter((name) => !NPM.has(name) && !(name in packageJson.scripts))).toEqual([]);
   const ours = [...text.matchAll(/\bbin\/veredus ([a-z]+)/g)].map(([, name = '']) => name);
   const known = read('src/main.ts');

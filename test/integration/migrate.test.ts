@@ -1,7 +1,6 @@
 // Migrations from zero, by many nodes at once.
 import pg from 'pg';
-import { inject } from 'vitest';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { bucketedTables } from '#/db/partitions.ts';
 import { migrateToLatest } from '#/db/migrate.ts';
 import { bucketAt } from '#/domain/retention.ts';

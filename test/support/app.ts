@@ -17,7 +17,11 @@ export interface App extends AsyncDisposable {
   /** Another process of the same installation. */
   another(settings?: Readonly<Record<string, string>>): Promise<Node & { readonly url: string }>;
   /** A new account with a server and tokens. */
-  account(options?: { readonly name?: string; readonly delivery?: 'LIVE' | 'SANDBOX'; readonly domain?: string }): Promise<AppAccount>;
+  account(options?: {
+    readonly name?: string;
+    readonly delivery?: 'LIVE' | 'SANDBOX';
+    readonly domain?: string;
+  }): Promise<AppAccount>;
 }
 
 export interface AppAccount {
@@ -57,14 +61,17 @@ export async function startApp(settings: Readonly<Record<string, string>> = {}):
     async account({ name, delivery = 'SANDBOX', domain } = {}) {
       accounts++;
       const { deps, system } = node;
-      const made = await bootstrap({ ...deps, system }, {
-        account: name ?? `Account ${accounts}`,
-        ownerEmail: `owner${accounts}@acme.example`,
-        ownerPasswordHash: null,
-        server: 'Production',
-        delivery,
-        verifiedDomains: [domain ?? (accounts === 1 ? 'acme.example' : `acme${accounts}.example`)],
-      });
+      const made = await bootstrap(
+        { ...deps, system },
+        {
+          account: name ?? `Account ${accounts}`,
+          ownerEmail: `owner${accounts}@acme.example`,
+          ownerPasswordHash: null,
+          server: 'Production',
+          delivery,
+          verifiedDomains: [domain ?? (accounts === 1 ? 'acme.example' : `acme${accounts}.example`)],
+        },
+      );
       const { accountId, serverId } = made;
       return {
         ...made,

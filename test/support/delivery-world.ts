@@ -57,14 +57,17 @@ export async function deliveryWorld(options: {
   const profiles = createSendingProfiles({ db, clock, channel });
   const deps: Deps = { db, clock, ids, random: systemRandom, log: silentLog, channel, feed, profiles };
   const system = systemScope(db);
-  const made = await bootstrap({ system, clock, ids, random: systemRandom, channel }, {
-    account: 'Acme',
-    ownerEmail: 'owner@acme.example',
-    ownerPasswordHash: null,
-    server: 'Production',
-    delivery: options.delivery ?? 'LIVE',
-    verifiedDomains: ['acme.example'],
-  });
+  const made = await bootstrap(
+    { system, clock, ids, random: systemRandom, channel },
+    {
+      account: 'Acme',
+      ownerEmail: 'owner@acme.example',
+      ownerPasswordHash: null,
+      server: 'Production',
+      delivery: options.delivery ?? 'LIVE',
+      verifiedDomains: ['acme.example'],
+    },
+  );
   const { accountId, serverId } = made;
   const caller: Caller = {
     actor: {
