@@ -239,7 +239,7 @@ create table events (
   tag text,
   metadata jsonb,
   data jsonb,
-  constraint events_pkey PRIMARY KEY (server_id, log_xact, id, bucket)
+  constraint events_pkey PRIMARY KEY (account_id, server_id, log_xact, id, bucket)
 ) partition by LIST (bucket);
 CREATE INDEX events_log ON events USING btree (log_xact, id);
 CREATE INDEX events_message ON events USING btree (message_id);
@@ -306,7 +306,7 @@ create table message_terms (
   account_id uuid not null,
   term bigint not null,
   message_id uuid not null,
-  constraint message_terms_pkey PRIMARY KEY (server_id, term, message_id, bucket)
+  constraint message_terms_pkey PRIMARY KEY (account_id, server_id, term, message_id, bucket)
 ) partition by LIST (bucket);
 
 create table messages (

@@ -11,6 +11,7 @@
 import { type ClaimedRecipient, claimDue, renewLeases } from '#/db/delivery-queue.ts';
 import { type SystemScope, writeStatement } from '#/db/scope.ts';
 import type { Channel, Clock, Ids, Log, Random } from '#/runtime/ports.ts';
+import type { Decision } from './decision.ts';
 import { createBatchDelivery } from './deliver-batch.ts';
 import { createLedger } from './ledger.ts';
 import type { Outbound } from './outbound.ts';
@@ -37,6 +38,8 @@ export interface EngineDeps {
   readonly outbound: Outbound;
   readonly keepTranscripts: boolean;
   readonly leaseMs?: number;
+  /** Told of each outcome once it is recorded. */
+  onSettled?(status: Decision['status']): void;
 }
 
 export interface DeliveryEngine extends AsyncDisposable {

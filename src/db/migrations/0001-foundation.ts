@@ -178,7 +178,7 @@ const statements = [
      account_id uuid not null,
      term bigint not null,
      message_id uuid not null,
-     primary key (server_id, term, message_id, bucket)) partition by list (bucket)`,
+     primary key (account_id, server_id, term, message_id, bucket)) partition by list (bucket)`,
 
   // zstd by the application (the embedded server has only pglz), hence external storage: no second compression.
   // In pieces of at most 1 MB, so that large ones can be streamed.
@@ -266,7 +266,7 @@ const statements = [
      tag text,
      metadata jsonb,
      data jsonb,
-     primary key (server_id, log_xact, id, bucket)) partition by list (bucket)`,
+     primary key (account_id, server_id, log_xact, id, bucket)) partition by list (bucket)`,
   `create index events_log on events (log_xact, id)`,
   `create index events_message on events (message_id)`,
 
