@@ -90,9 +90,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     const settings = { ...routeSettings(config), heloName: config.heloName };
     const outbound = createOutbound({ settings, smtp: createSmtpClient({ clock }), dns, clock, random, log });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
-    stack.use(
-      startDelivery({ system, clock, ids, random, log, channel, outbound, keepTranscripts: false, ...leaseMs }),
-    );
+    const onSettled = options.metrics === undefined ? {} : { onSettled: countSettled(options.metrics) };
+    const engine = { system, clock, ids, random, log, channel, outbound, keepTranscripts: false, ...leaseMs };
+    const delivery = stack.use(startDelivery({ ...engine, ...onSettled }));
+    if (options.metrics !== undefined) showInFlight(options.metrics, delivery);
   }
   if (config.roles.has('maintenance')) stack.use(startHousekeeping({ system, clock, log }));
 
