@@ -21,7 +21,7 @@ export async function backlog(context: Context): Promise<readonly Outcome[]> {
     }
     return rates;
   };
-  await relayRun(serving, sink, { run: 'warm-up', first: 0, messages: 2_000 });
+  await relayRun(serving, sink, { run: 'warm-up', first: 0, messages: context.quick ? 2_000 : 10_000 });
   const before = figure('delivered a second, nothing waiting', '/s', await measure('before'));
   context.say(`backlog: ${waiting} recipients are put to wait …`);
   await fill(serving, { from: 0, to: waiting, kind: 'waiting' });

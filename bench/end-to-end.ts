@@ -16,7 +16,7 @@ export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
   await using _ = typeof postfix === 'string' ? null : postfix;
   const ours: RelayRun[] = [];
   const theirs: { readonly accepted: number; readonly delivered: number }[] = [];
-  await relayRun(serving, sink, { run: 'warm-up', first: 0, messages: 2_000 });
+  await relayRun(serving, sink, { run: 'warm-up', first: 0, messages: context.quick ? 2_000 : 10_000 });
   if (typeof postfix !== 'string') await postfix.deliver(500, BATCH_BYTES);
   for (let run = 1; run <= context.runs; run++) {
     await settle(serving.connectionString);

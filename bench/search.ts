@@ -95,7 +95,7 @@ export async function search(context: Context): Promise<readonly Outcome[]> {
       outcomes.push({ ...p95, remark, target: null }, { ...before, target: null, detail: true });
       continue;
     }
-    outcomes.push({ ...p95, remark }, { ...before, detail: true }, { ...growth, detail: true });
+    outcomes.push({ ...p95, remark }, { ...before, target: null, detail: true }, { ...growth, detail: true });
     if (worst.p95 === null || p95.value > worst.p95.value) worst.p95 = p95;
     if (worst.ratio === null || growth.value > worst.ratio.value) worst.ratio = growth;
   }

@@ -5,6 +5,7 @@ import { bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
 import type { ReadScope, SystemScope, WriteScope } from './scope.ts';
 import type { MessagesTable } from './tables.gen.ts';
+import { array } from './arrays.ts';
 
 export type MessageRow = Selectable<MessagesTable>;
 export type NewMessage = MessageRow;
@@ -94,7 +95,7 @@ export async function insertContents(
   await sql`
     insert into message_contents (bucket, account_id, message_id, piece, body)
     select bucket, ${scope.accountId}::uuid, id, piece, substring(${all}::bytea from start for length)
-    from unnest(${ids}::uuid[], ${buckets}::int[], ${pieces}::smallint[], ${starts}::int[], ${lengths}::int[])
+    from unnest(${array('uuid', ids)}, ${array('int', buckets)}, ${array('smallint', pieces)}, ${array('int', starts)}, ${array('int', lengths)})
       as row (id, bucket, piece, start, length)`.execute(scope.tx);
 }
 
@@ -104,8 +105,8 @@ export async function findMessages(scope: ReadScope, ids: readonly string[], now
     .selectFrom('messages')
     .selectAll()
     .where('accountId', '=', scope.accountId)
-    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
-    .where('bucket', '=', sql<number>`any(${[...new Set(ids.map(bucketOfMessage))]}::int[])`)
+    .where('id', '=', sql<string>`any(${array('uuid', ids)})`)
+    .where('bucket', '=', sql<number>`any(${array('int', [...new Set(ids.map(bucketOfMessage))])})`)
     .where('expiresAt', '>', now);
   if (scope.serverId !== null) query = query.where('serverId', '=', scope.serverId);
   if (scope.streamId !== null) query = query.where('streamId', '=', scope.streamId);
@@ -137,8 +138,8 @@ export async function findContents(scope: ReadScope, messageIds: readonly string
     .selectFrom('messageContents')
     .select(['messageId', 'body'])
     .where('accountId', '=', scope.accountId)
-    .where('messageId', '=', sql<string>`any(${messageIds}::uuid[])`)
-    .where('bucket', '=', sql<number>`any(${[...new Set(messageIds.map(bucketOfMessage))]}::int[])`)
+    .where('messageId', '=', sql<string>`any(${array('uuid', messageIds)})`)
+    .where('bucket', '=', sql<number>`any(${array('int', [...new Set(messageIds.map(bucketOfMessage))])})`)
     .orderBy('messageId')
     .orderBy('piece')
     .execute();
@@ -156,7 +157,7 @@ export async function loadForDelivery(
   const ids = [...accountOf.keys()];
   const buckets = ids.map(bucketOfMessage);
   const wanted = sql<{ accountId: string; id: string; bucket: number }>`
-    (select * from unnest(${accounts}::uuid[], ${ids}::uuid[], ${buckets}::int[]) as k (account_id, id, bucket))`.as(
+    (select * from unnest(${array('uuid', accounts)}, ${array('uuid', ids)}, ${array('int', buckets)}) as k (account_id, id, bucket))`.as(
     'k',
   );
   const messages = await scope.db

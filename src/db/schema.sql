@@ -130,7 +130,7 @@ create table audit_log (
   changes jsonb,
   constraint audit_log_pkey PRIMARY KEY (account_id, id)
 );
-CREATE INDEX audit_log_action ON audit_log USING btree (account_id, action, id DESC);
+CREATE INDEX audit_log_action ON audit_log USING btree (account_id, action, id);
 
 create table bounces (
   bucket integer not null,
@@ -151,9 +151,9 @@ create table bounces (
   suppression_id uuid,
   constraint bounces_pkey PRIMARY KEY (account_id, id, bucket)
 ) partition by LIST (bucket);
-CREATE INDEX bounces_address ON bounces USING btree (server_id, address_key, id DESC);
-CREATE INDEX bounces_newest ON bounces USING btree (server_id, id DESC);
-CREATE INDEX bounces_type ON bounces USING btree (server_id, type, id DESC);
+CREATE INDEX bounces_address ON bounces USING btree (server_id, address_key, id);
+CREATE INDEX bounces_newest ON bounces USING btree (server_id, id);
+CREATE INDEX bounces_type ON bounces USING btree (server_id, type, id);
 
 create table delivery_attempts (
   bucket integer not null,
@@ -330,10 +330,10 @@ create table messages (
   sandboxed boolean not null,
   constraint messages_pkey PRIMARY KEY (account_id, id, bucket)
 ) partition by LIST (bucket);
-CREATE INDEX messages_from ON messages USING btree (server_id, from_key, id DESC);
-CREATE INDEX messages_newest ON messages USING btree (server_id, id DESC);
-CREATE INDEX messages_stream ON messages USING btree (stream_id, id DESC);
-CREATE INDEX messages_tag ON messages USING btree (server_id, tag, id DESC) WHERE (tag IS NOT NULL);
+CREATE INDEX messages_from ON messages USING btree (server_id, from_key, id);
+CREATE INDEX messages_newest ON messages USING btree (server_id, id);
+CREATE INDEX messages_stream ON messages USING btree (stream_id, id);
+CREATE INDEX messages_tag ON messages USING btree (server_id, tag, id) WHERE (tag IS NOT NULL);
 
 create table recipients (
   bucket integer not null,
@@ -348,8 +348,8 @@ create table recipients (
   settled_at timestamp with time zone,
   constraint recipients_pkey PRIMARY KEY (account_id, message_id, ordinal, bucket)
 ) partition by LIST (bucket);
-CREATE INDEX recipients_address ON recipients USING btree (server_id, address_key, message_id DESC);
-CREATE INDEX recipients_status ON recipients USING btree (server_id, status, message_id DESC);
+CREATE INDEX recipients_address ON recipients USING btree (server_id, address_key, message_id);
+CREATE INDEX recipients_status ON recipients USING btree (server_id, status, message_id);
 
 create table servers (
   account_id uuid not null,
@@ -380,7 +380,7 @@ create table suppressions (
   constraint suppressions_account_id_id_key UNIQUE (account_id, id),
   constraint suppressions_account_id_stream_id_fkey FOREIGN KEY (account_id, stream_id) REFERENCES message_streams(account_id, id)
 );
-CREATE INDEX suppressions_newest ON suppressions USING btree (stream_id, id DESC);
+CREATE INDEX suppressions_newest ON suppressions USING btree (stream_id, id);
 
 create table users (
   id uuid not null,

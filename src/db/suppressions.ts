@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { SuppressionReason } from '#/domain/errors.ts';
 import type { ReadScope, SystemWriteScope } from './scope.ts';
+import { array } from './arrays.ts';
 
 export interface SuppressionKey {
   readonly streamId: string;
@@ -15,7 +16,13 @@ export interface FoundSuppression extends SuppressionKey {
 export async function findSuppressions(scope: ReadScope, keys: readonly SuppressionKey[]): Promise<FoundSuppression[]> {
   if (keys.length === 0) return [];
   const wanted = sql<{ streamId: string; hash: Buffer }>`
-    (select * from unnest(${keys.map(({ streamId }) => streamId)}::uuid[], ${keys.map(({ hash }) => hash)}::bytea[])
+    (select * from unnest(${array(
+      'uuid',
+      keys.map(({ streamId }) => streamId),
+    )}, ${array(
+      'bytea',
+      keys.map(({ hash }) => hash),
+    )})
       as k (stream_id, hash))`.as('k');
   return scope.db
     .selectFrom(wanted)
@@ -73,7 +80,7 @@ export async function listSuppressionReasons(
     .selectFrom('suppressions')
     .select(['id', 'reason'])
     .where('accountId', '=', scope.accountId)
-    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .where('id', '=', sql<string>`any(${array('uuid', ids)})`)
     .execute();
   return new Map(rows.map(({ id, reason }) => [id, reason]));
 }

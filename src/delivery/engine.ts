@@ -80,9 +80,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
   /** True when there may be more to claim at once. */
   const claim = async (limit: number): Promise<boolean> => {
     try {
-      const claims = await writeStatement(system, clock.now(), (scope) =>
-        claimDue(scope, { owner, limit, leaseMs }),
-      );
+      const claims = await writeStatement(system, clock.now(), (scope) => claimDue(scope, { owner, limit, leaseMs }));
       for (const item of claims) held.add(item);
       if (claims.length > 0) void handle(claims);
       return claims.length >= limit;
