@@ -60,6 +60,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
+// Also when it breaks, or when whoever reads its output goes away, nothing of what it started may live on.
+process.stdout.on('error', () => {});
+process.once('uncaughtException', (error) => {
+  console.error(error);
+  void endAll().finally(() => process.exit(1));
+});
+
 await mkdir(resolve(values.folder), { recursive: true, mode: 0o711 });
 const folder = await mkdtemp(join(resolve(values.folder), 'run-'));
 // The database's own user has to pass through.
