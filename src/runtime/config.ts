@@ -237,7 +237,11 @@ const schema = z
       'Encrypts secrets at rest (DKIM keys, webhook secrets): at least 32 characters; several, comma-separated, while rotating. Unset, one is made in the data folder.',
       true,
     ),
-    VEREDUS_PUBLIC_URL: setting(webOrigin, 'http://localhost:4000', 'Where the world reaches this installation; unset, localhost with the port of HTTP.'),
+    VEREDUS_PUBLIC_URL: setting(
+      webOrigin,
+      'http://localhost:4000',
+      'Where the world reaches this installation; unset, localhost with the port of HTTP.',
+    ),
     VEREDUS_HTTP_HOST: setting(text, '127.0.0.1', 'Address on which HTTP listens.'),
     VEREDUS_HTTP_PORT: setting(port, '4000', 'Port of HTTP; 0 takes any free one.'),
     VEREDUS_HTTP_TLS_CERT: optional(pemFile, 'PEM file; with it and the key, HTTPS is the only way in.'),

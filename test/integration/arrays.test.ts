@@ -22,7 +22,9 @@ test('each type of array arrives as it was sent, and an empty one too', async ()
   await using connection = connectDatabase({ connectionString: database.connectionString, maxConnections: 1 });
   for (const [type, values] of Object.entries(cases) as [ArrayType, readonly unknown[]][]) {
     for (const sent of [values, [], values.slice(0, 1)]) {
-      const query = sql<{ value: unknown }>`select value from unnest(${array(type, sent as never)}) with ordinality as t (value, n) order by n`;
+      const query = sql<{
+        value: unknown;
+      }>`select value from unnest(${array(type, sent as never)}) with ordinality as t (value, n) order by n`;
       const { rows } = await query.execute(connection.db);
       const expected = type === 'jsonb' ? sent.map((json) => (json === null ? null : JSON.parse(String(json)))) : sent;
       expect(rows.map(({ value }) => value)).toEqual(expected);
