@@ -40,7 +40,7 @@ export interface Filling {
   readonly kind: 'settled' | 'waiting';
 }
 
-export async function fill(serving: Serving, filling: Filling): Promise<void> {
+export async function fill(serving: Serving, filling: Filling, say: (line: string) => void): Promise<void> {
   const { from, to, kind } = filling;
   const now = Date.now();
   const spreadMs = kind === 'settled' ? 40 * DAY_MS : DAY_MS / 24;
@@ -69,6 +69,7 @@ export async function fill(serving: Serving, filling: Filling): Promise<void> {
       vocabulary.rareTag,
       vocabulary.rareWord,
     ]);
+    if (last % 250_000 === 0) say(`${last} messages are in`);
   }
   // What autovacuum does within minutes of it.
   await client.query('vacuum (analyze)');

@@ -53,8 +53,10 @@ if (values.help || unknown.length > 0 || !Number.isInteger(runs) || runs < 1) {
   process.exit(values.help ? 0 : 64);
 }
 
+let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
+    interrupted = true;
     console.log('\ninterrupted: ending what was started …');
     void endAll().finally(() => process.exit(130));
   });
@@ -102,6 +104,8 @@ for (const name of chosen) {
   try {
     outcomes = await scenario(context);
   } catch (error) {
+    // The end is under way; what breaks meanwhile is no result.
+    if (interrupted) await new Promise(() => {});
     console.error(error);
     const reason = error instanceof Error ? error.message : String(error);
     outcomes = [{ name, failed: reason.slice(0, 1_000) }];

@@ -40,6 +40,8 @@ export function connectDatabase(options: DatabaseOptions): DatabaseConnection {
     connectionString: options.connectionString,
     max: options.maxConnections,
     types,
+    // Statements of one transaction that do not wait for each other's answers leave together (Promise.all).
+    pipeline: true,
     options: PLANNER,
     statement_timeout: options.statementTimeout ?? 30_000,
     idle_in_transaction_session_timeout: 30_000,

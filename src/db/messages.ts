@@ -48,7 +48,6 @@ export async function insertMessages(scope: WriteScope, messages: readonly NewMe
     metadata: message.metadata === null ? null : JSON.stringify(message.metadata),
     attachments: message.attachments === null ? null : JSON.stringify(message.attachments),
   }));
-  await insertAll(scope.tx, messageSpec, rows);
   const terms = messages.flatMap(({ bucket, serverId, accountId, id, subject, metadata }) =>
     [...subjectTerms(subject), ...metadataTerms(metadata ?? {})].map((term) => ({
       bucket,
@@ -58,7 +57,7 @@ export async function insertMessages(scope: WriteScope, messages: readonly NewMe
       messageId: id,
     })),
   );
-  await insertAll(scope.tx, termSpec, terms);
+  await Promise.all([insertAll(scope.tx, messageSpec, rows), insertAll(scope.tx, termSpec, terms)]);
 }
 
 /** A stored piece is at most this long, so that large content can be read in parts. */

@@ -63,12 +63,8 @@ export function createLedger(deps: Deps): Ledger {
   const starts = createBatcher<readonly NewAttempt[], undefined>(BATCH, async (groups) => {
     const attempts = groups.flat();
     await writeInSystemScope(system, clock.now(), async (scope) => {
-      await insertAttempts(scope, attempts);
-      await startAttempts(
-        scope,
-        owner,
-        attempts.map((attempt) => ({ ...attempt, attemptId: attempt.id })),
-      );
+      const started = attempts.map((attempt) => ({ ...attempt, attemptId: attempt.id }));
+      await Promise.all([insertAttempts(scope, attempts), startAttempts(scope, owner, started)]);
     });
     return groups.map(() => undefined);
   });
