@@ -20,17 +20,16 @@ export async function findIdempotencyKeys(
   keys: readonly Pick<IdempotencyClaim, 'serverId' | 'key'>[],
 ): Promise<IdempotencyClaim[]> {
   if (keys.length === 0) return [];
+  const servers = keys.map(({ serverId }) => serverId);
+  const names = keys.map(({ key }) => key);
+  // Row by row, `limit 1`: as a join it would follow another index of the account, and read all of its keys.
   const { rows } = await sql<IdempotencyClaim>`
-    select k.server_id, k.key, k.request_hash, k.message_id from idempotency_keys k
-    join unnest(${array(
-      'uuid',
-      keys.map(({ serverId }) => serverId),
-    )}, ${array(
-      'text',
-      keys.map(({ key }) => key),
-    )}) as w (server_id, key)
-      on k.server_id = w.server_id and k.key = w.key
-    where k.account_id = ${scope.accountId}::uuid and k.expires_at > ${scope.now}`.execute(scope.tx);
+    select k.server_id, k.key, k.request_hash, k.message_id
+    from unnest(${array('uuid', servers)}, ${array('text', names)}) as w (server_id, key)
+    cross join lateral (
+      select * from idempotency_keys
+      where account_id = ${scope.accountId}::uuid and server_id = w.server_id and key = w.key limit 1) as k
+    where k.expires_at > ${scope.now}`.execute(scope.tx);
   return rows;
 }
 

@@ -159,14 +159,14 @@ export async function loadForDelivery(
     (select * from unnest(${array('uuid', accounts)}, ${array('uuid', ids)}, ${array('int', buckets)}) as k (account_id, id, bucket))`.as(
     'k',
   );
-  const messages = await scope.db
+  const loadingMessages = scope.db
     .selectFrom(wanted)
     .innerJoin('messages as m', (join) =>
       join.onRef('m.accountId', '=', 'k.accountId').onRef('m.id', '=', 'k.id').onRef('m.bucket', '=', 'k.bucket'),
     )
     .selectAll('m')
     .execute();
-  const contents = await scope.db
+  const loadingContents = scope.db
     .selectFrom(wanted)
     .innerJoin('messageContents as c', (join) =>
       join
@@ -174,16 +174,16 @@ export async function loadForDelivery(
         .onRef('c.messageId', '=', 'k.id')
         .onRef('c.bucket', '=', 'k.bucket'),
     )
-    .select(['c.messageId', 'c.body'])
-    .orderBy('c.messageId')
-    .orderBy('c.piece')
+    .select(['c.messageId', 'c.piece', 'c.body'])
     .execute();
+  const [messages, contents] = await Promise.all([loadingMessages, loadingContents]);
+  // Put in order here: the database would sort the bodies to do it.
   const pieces = Map.groupBy(contents, ({ messageId }) => messageId);
-  return new Map(
-    messages.map((message) => {
-      const bodies = pieces.get(message.id)?.map(({ body }) => body);
-      const content = bodies === undefined ? null : bodies.length === 1 ? (bodies[0] ?? null) : Buffer.concat(bodies);
-      return [message.id, { message, content }];
-    }),
-  );
+  return new Map(messages.map((message) => [message.id, { message, content: join(pieces.get(message.id) ?? []) }]));
+}
+
+function join(pieces: readonly { readonly piece: number; readonly body: Buffer }[]): Buffer | null {
+  const [first] = pieces;
+  if (first === undefined || pieces.length === 1) return first?.body ?? null;
+  return Buffer.concat(pieces.toSorted((a, b) => a.piece - b.piece).map(({ body }) => body));
 }

@@ -15,23 +15,16 @@ export interface FoundSuppression extends SuppressionKey {
 
 export async function findSuppressions(scope: ReadScope, keys: readonly SuppressionKey[]): Promise<FoundSuppression[]> {
   if (keys.length === 0) return [];
-  const wanted = sql<{ streamId: string; hash: Buffer }>`
-    (select * from unnest(${array(
-      'uuid',
-      keys.map(({ streamId }) => streamId),
-    )}, ${array(
-      'bytea',
-      keys.map(({ hash }) => hash),
-    )})
-      as k (stream_id, hash))`.as('k');
-  return scope.db
-    .selectFrom(wanted)
-    .innerJoin('suppressions as s', (join) =>
-      join.onRef('s.streamId', '=', 'k.streamId').onRef('s.addressHash', '=', 'k.hash'),
-    )
-    .where('s.accountId', '=', scope.accountId)
-    .select(['s.streamId', 's.addressHash as hash', 's.reason'])
-    .execute();
+  const streams = keys.map(({ streamId }) => streamId);
+  const hashes = keys.map(({ hash }) => hash);
+  // Row by row, `limit 1`: as a join it would follow the stream's index, and read all of its suppressions.
+  const found = sql<FoundSuppression>`(
+    select s.stream_id, s.address_hash as hash, s.reason
+    from unnest(${array('uuid', streams)}, ${array('bytea', hashes)}) as w (stream_id, hash)
+    cross join lateral (
+      select * from suppressions
+      where account_id = ${scope.accountId}::uuid and stream_id = w.stream_id and address_hash = w.hash limit 1) as s)`;
+  return scope.db.selectFrom(found.as('found')).selectAll().execute();
 }
 
 export interface NewSuppression {
