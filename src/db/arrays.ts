@@ -55,9 +55,13 @@ const HEADER = 20;
 
 /** A fragment like `$1::uuid[]`. */
 export function array<K extends ArrayType>(type: K, values: readonly (ElementOf<K> | null)[]): RawBuilder<unknown> {
+  return sql`${encodeArray(type, values)}::${sql.raw(type)}[]`;
+}
+
+/** The parameter alone, for a statement that names its type. */
+export function encodeArray<K extends ArrayType>(type: K, values: readonly (ElementOf<K> | null)[]): Buffer {
   // Each entry of `codecs` writes what its own element type is.
-  const codec = codecs[type] as unknown as Codec<ElementOf<K>>;
-  return sql`${encode(codec, values)}::${sql.raw(type)}[]`;
+  return encode(codecs[type] as unknown as Codec<ElementOf<K>>, values);
 }
 
 function encode<T>(codec: Codec<T>, values: readonly (T | null)[]): Buffer {

@@ -1,7 +1,7 @@
 // Many rows in one statement, with one prepared plan for any number of them: columns travel as arrays (unnest). VALUES
 // lists would need a plan per length and end at 65,535 parameters.
-import { sql, type Transaction } from 'kysely';
-import { array, type ArrayType } from './arrays.ts';
+import { CompiledQuery, type Transaction } from 'kysely';
+import { type ArrayType, encodeArray } from './arrays.ts';
 import type { DB } from './tables.gen.ts';
 
 export interface InsertSpec<R> {
@@ -13,8 +13,7 @@ export interface InsertSpec<R> {
 }
 
 interface Compiled {
-  readonly before: string;
-  readonly after: string;
+  readonly text: string;
   readonly types: readonly ArrayType[];
 }
 
@@ -28,16 +27,17 @@ export async function insertAll<R extends object>(
   rows: readonly R[],
 ): Promise<void> {
   if (rows.length === 0) return;
-  let text = compiled.get(spec);
-  if (text === undefined) compiled.set(spec, (text = compile(spec)));
-  const { before, after, types } = text;
+  let statement = compiled.get(spec);
+  if (statement === undefined) compiled.set(spec, (statement = compile(spec)));
+  const { text, types } = statement;
   const keys = Object.keys(spec.columns) as (keyof R & string)[];
   const arrays = keys.map((key, index) => {
     const values = rows.map((row) => row[key]);
     // The spec says of each column what its values are.
-    return array(types[index] ?? 'text', values as never);
+    return encodeArray(types[index] ?? 'text', values as never);
   });
-  await sql`${sql.raw(before)}${sql.join(arrays)}${sql.raw(after)}`.execute(tx);
+  // Compiled once and without result: neither Kysely's compiler nor its plugins have anything to do.
+  await tx.withoutPlugins().executeQuery(CompiledQuery.raw(text, arrays));
 }
 
 function compile<R>(spec: InsertSpec<R>): Compiled {
@@ -49,9 +49,10 @@ function compile<R>(spec: InsertSpec<R>): Compiled {
   const computed = Object.entries(spec.computed ?? {});
   const targets = [...columns.map(({ name }) => name), ...computed.map(([column]) => column)].join(', ');
   const sources = [...columns.map(({ source }) => source), ...computed.map(([, expression]) => expression)].join(', ');
+  const arrays = columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(', ');
+  const names = columns.map(({ name }) => name).join(', ');
   return {
-    before: `insert into ${spec.table} (${targets}) select ${sources} from unnest(`,
-    after: `) as row (${columns.map(({ name }) => name).join(', ')})`,
+    text: `insert into ${spec.table} (${targets}) select ${sources} from unnest(${arrays}) as row (${names})`,
     types: columns.map(({ type }) => type),
   };
 }
