@@ -95,8 +95,16 @@ function encode<T>(codec: Codec<T>, values: readonly (T | null)[]): Buffer {
   return buffer.subarray(0, 12);
 }
 
+/** Columns of one account, server or stream repeat one id in every row. */
+let lastUuid = '';
+const lastBytes = Buffer.alloc(16);
+
 /** Canonical form only: two hexadecimal digits at a time, the dashes passed over. */
 function writeUuid(buffer: Buffer, offset: number, value: string): void {
+  if (value === lastUuid) {
+    lastBytes.copy(buffer, offset);
+    return;
+  }
   let at = offset;
   for (let index = 0; index < 36; ) {
     if (value.charCodeAt(index) === 45) {
@@ -106,6 +114,8 @@ function writeUuid(buffer: Buffer, offset: number, value: string): void {
     buffer[at++] = (digit(value.charCodeAt(index)) << 4) | digit(value.charCodeAt(index + 1));
     index += 2;
   }
+  buffer.copy(lastBytes, 0, offset, at);
+  lastUuid = value;
 }
 
 function digit(code: number): number {
