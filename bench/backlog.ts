@@ -21,10 +21,10 @@ export async function backlog(context: Context): Promise<readonly Outcome[]> {
     }
     return rates;
   };
-  await relayRun(serving, sink, { run: 'warm-up', first: 0, messages: 2_000 });
+  await relayRun(serving, sink, { run: 'warm-up', first: 0, messages: context.quick ? 2_000 : 10_000 });
   const before = figure('delivered a second, nothing waiting', '/s', await measure('before'));
   context.say(`backlog: ${waiting} recipients are put to wait …`);
-  await fill(serving, { from: 0, to: waiting, kind: 'waiting' });
+  await fill(serving, { from: 0, to: waiting, kind: 'waiting' }, context.say);
   const after = figure(`delivered a second, ${waiting} waiting`, '/s', await measure('after'));
   return [before, after, ratio('ratio of the two', after, before, atLeast(0.9), 'less than 10 % slower')];
 }

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { settle, startDatabase } from './database.ts';
 import { ACCEPTED, type Letter, sendEmailsBody, writeLetter } from './letters.ts';
 import { type LoadResult, runLoad } from './load.ts';
-import { atLeast, type Context, figure, type Outcome, ratio } from './scenario.ts';
+import { atLeast, type Context, type CpuCost, cpuCost, cpuFigures, figure, type Outcome, ratio } from './scenario.ts';
 import { type Serving, startServing } from './serving.ts';
 
 export const BATCH = 500;
@@ -14,6 +14,7 @@ export async function batch(context: Context): Promise<readonly Outcome[]> {
   const requests = context.quick ? 12 : 120;
   const accepted: number[] = [];
   const raw: number[] = [];
+  const costs: CpuCost[] = [];
   await using database = await startDatabase(context);
   await using serving = await startServing(context, {
     connectionString: await database.create('accepting'),
@@ -22,7 +23,9 @@ export async function batch(context: Context): Promise<readonly Outcome[]> {
   const limit = await database.create('raw');
   await sendBatches(serving, 'warm-up', 0, context.quick ? 4 : 20);
   for (let run = 1; run <= context.runs; run++) {
+    const before = serving.cpu();
     const result = await sendBatches(serving, `batch-${run}`, run * 10_000_000, requests);
+    costs.push(cpuCost(before, serving.cpu(), result.items));
     accepted.push(result.items / result.seconds);
     await settle(database.connectionString);
     raw.push(await insertRaw(limit, requests));
@@ -31,7 +34,7 @@ export async function batch(context: Context): Promise<readonly Outcome[]> {
   }
   const rate = figure('messages accepted a second', '/s', accepted, { target: atLeast(8_000) });
   const rows = figure('raw rows a second', '/s', raw, { remark: 'multi-row VALUES × 500, the same bytes' });
-  return [rate, rows, ratio('ratio to raw inserts', rate, rows, atLeast(0.2))];
+  return [rate, rows, ratio('ratio to raw inserts', rate, rows, atLeast(0.2)), ...cpuFigures(costs)];
 }
 
 /** As many bodies as connections, and each with 500 letters of its own. */

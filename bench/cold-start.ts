@@ -5,7 +5,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { atEnd } from './at-end.ts';
-import { endChild } from './programs.ts';
 import { atMost, type Context, figure, type Outcome } from './scenario.ts';
 import { programEnvironment, ROOT } from './serving.ts';
 
@@ -44,10 +43,13 @@ async function startOnce(context: Context) {
     NODE_COMPILE_CACHE: join(folder, 'compile-cache'),
   });
   const startedAt = performance.now();
-  // A group of its own, so that its end reaches npm's child too.
+  // A group of its own, all of which hears what Ctrl-C sends.
   const child = spawn('npm', ['start'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+  // Closed when the last that holds its output has ended: npm itself does not wait for what it started.
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const end = atEnd(async () => {
-    await endChild(child, 'SIGTERM', 45_000);
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
+    await closed;
     await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
   });
   try {

@@ -87,8 +87,8 @@ export async function describeDatabase(client: Connection): Promise<Readonly<Rec
     [TOLD_SETTINGS],
   );
   const version = await client.query('show server_version');
-  const settings = rows.map(({ name, setting }) => [String(name), String(setting)]);
-  return { version: String(version.rows[0]?.['server_version']), ...Object.fromEntries(settings) };
+  const settings = rows.map(({ name, setting }): [string, string] => [String(name), String(setting)]);
+  return Object.fromEntries([['version', String(version.rows[0]?.['server_version'])], ...settings]);
 }
 
 /** Lets the work of a run come to its end before the next begins: running vacuums, then a checkpoint. */

@@ -4,7 +4,7 @@ import { BATCH_BYTES } from './batch.ts';
 import { settle } from './database.ts';
 import { startPostfix } from './postfix.ts';
 import { relayRun, type RelayRun, startRelaying } from './relay-run.ts';
-import { atLeast, type Context, figure, type Outcome, ratio } from './scenario.ts';
+import { atLeast, type Context, cpuFigures, figure, type Outcome, ratio } from './scenario.ts';
 import { startSink } from './sink.ts';
 
 export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
@@ -16,7 +16,7 @@ export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
   await using _ = typeof postfix === 'string' ? null : postfix;
   const ours: RelayRun[] = [];
   const theirs: { readonly accepted: number; readonly delivered: number }[] = [];
-  await relayRun(serving, sink, { run: 'warm-up', first: 0, messages: 2_000 });
+  await relayRun(serving, sink, { run: 'warm-up', first: 0, messages: context.quick ? 2_000 : 10_000 });
   if (typeof postfix !== 'string') await postfix.deliver(500, BATCH_BYTES);
   for (let run = 1; run <= context.runs; run++) {
     await settle(serving.connectionString);
@@ -39,7 +39,8 @@ export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
     '/s',
     ours.map((run) => run.accepted),
   );
-  if (typeof postfix === 'string') return [delivered, accepted, { name: 'ratio to Postfix', skipped: postfix }];
+  const cpu = cpuFigures(ours.map((run) => run.cpu));
+  if (typeof postfix === 'string') return [delivered, accepted, ...cpu, { name: 'ratio to Postfix', skipped: postfix }];
   const peer = figure(
     `Postfix ${postfix.version} delivered a second`,
     '/s',
@@ -55,5 +56,6 @@ export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
       theirs.map((run) => run.accepted),
     ),
     ratio('ratio to Postfix', delivered, peer, atLeast(2)),
+    ...cpu,
   ];
 }

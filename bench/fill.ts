@@ -12,19 +12,24 @@ import type { Serving } from './serving.ts';
 const SET = 50_000;
 const DAY_MS = 24 * 3_600_000;
 
+/** Rare things are in the first 100,000 messages alone: a search for them finds the same, however many there are. */
+const FIRST = 100_000;
+
 /** What the messages have, as far as a search can ask for it. */
 export const vocabulary = {
   senders: 20,
-  recipients: 200_000,
+  /** Each has five messages; so many have theirs among the first 100,000. */
+  recipients: FIRST / 5,
   /** Second words of subjects, each as often as the others; the first is the same everywhere. */
   words: Array.from({ length: 1_000 }, (_, index) => `topic${index}`),
-  /** In one subject of 100,000. */
+  /** In ten subjects. */
   rareWord: 'zebra',
   /** Every third message. */
   commonTag: 'receipt',
-  /** One in 10,007. */
+  /** A hundred messages. */
   rareTag: 'recall',
-  customers: 20_000,
+  /** Each has fifty messages; so many have theirs among the first 100,000. */
+  customers: FIRST / 50,
 } as const;
 
 export interface Filling {
@@ -35,7 +40,7 @@ export interface Filling {
   readonly kind: 'settled' | 'waiting';
 }
 
-export async function fill(serving: Serving, filling: Filling): Promise<void> {
+export async function fill(serving: Serving, filling: Filling, say: (line: string) => void): Promise<void> {
   const { from, to, kind } = filling;
   const now = Date.now();
   const spreadMs = kind === 'settled' ? 40 * DAY_MS : DAY_MS / 24;
@@ -57,13 +62,14 @@ export async function fill(serving: Serving, filling: Filling): Promise<void> {
       subjectTerms('Message')[0],
       vocabulary.words.map((word) => subjectTerms(word)[0]),
       subjectTerms(vocabulary.rareWord)[0],
-      Array.from({ length: vocabulary.customers }, (_, index) => metadataTerms({ customer: `c-${index}` })[0]),
+      Array.from({ length: Math.ceil(to / 50) }, (_, index) => metadataTerms({ customer: `c-${index}` })[0]),
       ['free', 'paid'].map((plan) => metadataTerms({ plan })[0]),
       DOMAIN,
       vocabulary.commonTag,
       vocabulary.rareTag,
       vocabulary.rareWord,
     ]);
+    if (last % 250_000 === 0) say(`${last} messages are in`);
   }
   // What autovacuum does within minutes of it.
   await client.query('vacuum (analyze)');
@@ -89,8 +95,9 @@ async function sendingStreams(client: Connection, { accountUuid, serverUuid }: S
 /** 1 in 1,000 is the grain of statuses: most are delivered, of each other kind there are some. */
 const SETTLED_STATUS = `(case
   when i % 1000 < 30 then 'BOUNCED' when i % 1000 < 40 then 'SUPPRESSED' when i % 1000 < 45 then 'EXPIRED'
-  when i % 1000 < 48 then 'CANCELLED' when i % 1000 < 49 then 'IN_DOUBT' when i % 50000 = 999 then 'DELAYED'
-  when i % 50000 = 1999 then 'QUEUED' when i % 50000 = 2999 then 'SCHEDULED' else 'DELIVERED' end)`;
+  when i % 1000 < 48 then 'CANCELLED' when i % 1000 < 49 then 'IN_DOUBT' when i >= ${FIRST} then 'DELIVERED'
+  when i % 10000 = 999 then 'DELAYED' when i % 10000 = 1999 then 'QUEUED' when i % 10000 = 2999 then 'SCHEDULED'
+  else 'DELIVERED' end)`;
 
 function statement(waiting: boolean): string {
   const queued = `
@@ -122,9 +129,9 @@ function statement(waiting: boolean): string {
         (lpad(to_hex(accepted_ms::bigint), 12, '0') || '7' || lpad(to_hex(bucket & 4095), 3, '0') ||
           '8' || substr(md5(i::text || server_id::text), 1, 15))::uuid as id,
         case when broadcast then broadcast_id else transactional end as stream_id,
-        'user-' || ((i::bigint * 7919) % ${vocabulary.recipients}) || '@mail.example' as address,
-        case when i % 10007 = 5 then rare_tag when i % 3 = 0 then common_tag end as tag,
-        jsonb_build_object('customer', 'c-' || ((i::bigint * 104729) % ${vocabulary.customers}),
+        'user-' || i / 5 || '@mail.example' as address,
+        case when i < ${FIRST} and i % 1000 = 5 then rare_tag when i % 3 = 0 then common_tag end as tag,
+        jsonb_build_object('customer', 'c-' || i / 50,
           'plan', case when i % 2 = 0 then 'free' else 'paid' end) as metadata,
         ${waiting ? `accepted_at + interval '10 days'` : 'accepted_at'} as due_at,
         (${waiting ? `'SCHEDULED'` : SETTLED_STATUS})::delivery_status as status
@@ -134,14 +141,14 @@ function statement(waiting: boolean): string {
         accepted_at, send_at, deliver_by, expires_at, message_id_header, attachments, size, sandboxed)
       select bucket, account_id, id, server_id, stream_id, 'sender-' || i % ${vocabulary.senders} || '@' || domain,
         'sender-' || i % ${vocabulary.senders} || '@' || domain,
-        'Message topic' || i % ${vocabulary.words.length} || case when i % 100000 = 77 then ' ' || rare_word else '' end,
+        'Message topic' || i % ${vocabulary.words.length} || case when i < ${FIRST} and i % 10000 = 77 then ' ' || rare_word else '' end,
         tag, metadata, accepted_at, ${waiting ? 'due_at' : 'null'}, due_at + interval '48 hours', expires_at,
         '<' || id || '@' || domain || '>', null, 5120, false from row),
     term as (
       insert into message_terms (bucket, server_id, account_id, term, message_id)
       select bucket, server_id, account_id, term, id from row cross join lateral unnest(array[common_term,
-        word_terms[i % ${vocabulary.words.length} + 1], case when i % 100000 = 77 then rare_term end,
-        customer_terms[((i::bigint * 104729) % ${vocabulary.customers}) + 1], plan_terms[i % 2 + 1]]) as term
+        word_terms[i % ${vocabulary.words.length} + 1], case when i < ${FIRST} and i % 10000 = 77 then rare_term end,
+        customer_terms[i / 50 + 1], plan_terms[i % 2 + 1]]) as term
       where term is not null),${waiting ? queued : ''}
     event as (
       insert into events (bucket, account_id, server_id, log_xact, id, type, occurred_at, message_id, stream_id, recipient,

@@ -55,12 +55,21 @@ if (values.help || unknown.length > 0 || !Number.isInteger(runs) || runs < 1) {
   process.exit(values.help ? 0 : 64);
 }
 
+let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
+    interrupted = true;
     console.log('\ninterrupted: ending what was started …');
     void endAll().finally(() => process.exit(130));
   });
 }
+
+// Also when it breaks, or when whoever reads its output goes away, nothing of what it started may live on.
+process.stdout.on('error', () => {});
+process.once('uncaughtException', (error) => {
+  console.error(error);
+  void endAll().finally(() => process.exit(1));
+});
 
 await mkdir(resolve(values.folder), { recursive: true, mode: 0o711 });
 const folder = await mkdtemp(join(resolve(values.folder), 'run-'));
@@ -97,6 +106,8 @@ for (const name of chosen) {
   try {
     outcomes = await scenario(context);
   } catch (error) {
+    // The end is under way; what breaks meanwhile is no result.
+    if (interrupted) await new Promise(() => {});
     console.error(error);
     const reason = error instanceof Error ? error.message : String(error);
     outcomes = [{ name, failed: reason.slice(0, 1_000) }];

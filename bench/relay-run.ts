@@ -2,7 +2,7 @@
 import { BATCH, sendBatches } from './batch.ts';
 import { connect, numberFrom } from './database.ts';
 import { until } from './programs.ts';
-import type { Context } from './scenario.ts';
+import { type Context, type CpuCost, cpuCost } from './scenario.ts';
 import { type Serving, startServing } from './serving.ts';
 import type { Sink } from './sink.ts';
 
@@ -11,6 +11,7 @@ export interface RelayRun {
   readonly delivered: number;
   /** From the first request until the last answer. */
   readonly accepted: number;
+  readonly cpu: CpuCost;
 }
 
 export function startRelaying(context: Context, sink: Sink): Promise<Serving> {
@@ -32,6 +33,7 @@ export async function relayRun(
   await using client = await connect(serving.connectionString);
   const atSink = sink.count;
   const before = await numberFrom(client, DELIVERED, [serving.serverUuid]);
+  const cpuBefore = serving.cpu();
   const startedAt = performance.now();
   const sending = sendBatches(serving, run, first, messages / BATCH);
   const describe = () => `${sink.count - atSink} of ${messages} reached the sink`;
@@ -43,7 +45,8 @@ export async function relayRun(
     describe: () => 'outcomes are not recorded',
   });
   const seconds = (performance.now() - startedAt) / 1_000;
+  const cpu = cpuCost(cpuBefore, serving.cpu(), messages);
   const delivered = (await numberFrom(client, DELIVERED, [serving.serverUuid])) - before;
   if (delivered !== messages) throw new Error(`${delivered} of ${messages} are recorded as delivered`);
-  return { delivered: messages / seconds, accepted: accepted.items / accepted.seconds };
+  return { delivered: messages / seconds, accepted: accepted.items / accepted.seconds, cpu };
 }

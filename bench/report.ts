@@ -2,7 +2,7 @@
 import { isMet, type Outcome } from './scenario.ts';
 
 export function tableOf(outcomes: readonly Outcome[]): string {
-  const rows = outcomes.map(rowOf);
+  const rows = outcomes.filter((outcome) => !('detail' in outcome && isMet(outcome) !== false)).map(rowOf);
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map(([name, value, spread, target, verdict]) =>

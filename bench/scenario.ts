@@ -28,6 +28,8 @@ export interface Figure {
   readonly runs: readonly number[];
   readonly target: Target | null;
   readonly remark: string | null;
+  /** In the results; in the table only when its target is missed. */
+  readonly detail?: boolean;
 }
 
 /** Something that could not be measured here, and why. */
@@ -66,4 +68,31 @@ export function ratio(name: string, of: Figure, to: Figure, target: Target, rema
 export function isMet({ target, value }: Figure): boolean | null {
   if (target === null) return null;
   return target.kind === 'at least' ? value >= target.value : value <= target.value;
+}
+
+/** Processor time that some work took, for one message. */
+export interface CpuCost {
+  readonly program: number;
+  readonly postgres: number;
+}
+
+/** Milliseconds a message: comparable even where the machine was not idle. */
+export function cpuFigures(costs: readonly CpuCost[]): readonly Figure[] {
+  return [
+    figure(
+      'processor time a message, program',
+      'ms',
+      costs.map(({ program }) => program),
+    ),
+    figure(
+      'processor time a message, PostgreSQL',
+      'ms',
+      costs.map(({ postgres }) => postgres),
+    ),
+  ];
+}
+
+export function cpuCost(before: CpuCost, after: CpuCost, messages: number): CpuCost {
+  const each = (name: keyof CpuCost) => ((after[name] - before[name]) * 1_000) / messages;
+  return { program: each('program'), postgres: each('postgres') };
 }

@@ -3,7 +3,18 @@ import { startDatabase, settle } from './database.ts';
 import { ACCEPTED, type Letter, sendEmailBody, writeLetter } from './letters.ts';
 import { latencyAt, type LoadResult, runLoad } from './load.ts';
 import { preparePgbench } from './pgbench.ts';
-import { atLeast, atMost, type Context, figure, type Figure, type Outcome, ratio } from './scenario.ts';
+import {
+  atLeast,
+  atMost,
+  type Context,
+  type CpuCost,
+  cpuCost,
+  cpuFigures,
+  figure,
+  type Figure,
+  type Outcome,
+  ratio,
+} from './scenario.ts';
 import { type Serving, startServing } from './serving.ts';
 import { startSink } from './sink.ts';
 
@@ -16,6 +27,7 @@ export async function send(context: Context): Promise<readonly Outcome[]> {
   const letter = writeLetter(1, BYTES);
   const results: LoadResult[] = [];
   const limits: number[] = [];
+  const costs: CpuCost[] = [];
   let withoutLimit: string | null = null;
   await using database = await startDatabase(context);
   {
@@ -26,7 +38,10 @@ export async function send(context: Context): Promise<readonly Outcome[]> {
     const pgbench = await preparePgbench(await database.create('limit'), letter, context.say);
     if (typeof pgbench === 'string') withoutLimit = pgbench;
     for (let run = 1; run <= context.runs; run++) {
-      results.push(await accept(serving, letter, { run, warmUpSeconds, seconds }));
+      const before = serving.cpu();
+      const result = await accept(serving, letter, { run, warmUpSeconds, seconds });
+      costs.push(cpuCost(before, serving.cpu(), result.next - firstOf(run)));
+      results.push(result);
       await settle(database.connectionString);
       if (typeof pgbench !== 'string') limits.push(await pgbench.run(seconds));
       await settle(database.connectionString);
@@ -40,6 +55,7 @@ export async function send(context: Context): Promise<readonly Outcome[]> {
     figure('p99 of a request', 'ms', latency(0.99), { target: atMost(60) }),
     figure('p50 of a request', 'ms', latency(0.5)),
     ...compare(accepted, limits, withoutLimit),
+    ...cpuFigures(costs),
     ...(await whileDelivering(context, letter, { warmUpSeconds, seconds })),
   ];
 }
@@ -88,11 +104,12 @@ function accept(
     connections: CONNECTIONS,
     bodies: [sendEmailBody(letter, `send-${run}`)],
     itemsPerRequest: 1,
-    first: run * 10_000_000,
+    first: firstOf(run),
     expect: { text: ACCEPTED, count: 1 },
     until: { warmUpSeconds, seconds },
   });
 }
 
+const firstOf = (run: number) => run * 10_000_000;
 const perSecond = ({ items, seconds }: LoadResult) => items / seconds;
 const rate = (result: LoadResult | undefined) => (result === undefined ? 'none' : Math.round(perSecond(result)));

@@ -8,7 +8,8 @@ import type { Readable } from 'node:stream';
 import { decodeIdOf } from '#/domain/ids.ts';
 import { findEmbeddedPostgres } from '#/runtime/embedded-postgres.ts';
 import { atEnd } from './at-end.ts';
-import { connect, describeDatabase } from './database.ts';
+import { cpuSeconds, parentOf } from './cpu.ts';
+import { connect, describeDatabase, numberFrom } from './database.ts';
 import { DOMAIN } from './letters.ts';
 import { endChild, runProgram } from './programs.ts';
 import type { Context } from './scenario.ts';
@@ -27,6 +28,14 @@ export interface Serving extends AsyncDisposable {
   readonly serverUuid: string;
   readonly accountUuid: string;
   readonly connectionString: string;
+  /** Processor time so far. */
+  cpu(): CpuTime;
+}
+
+/** Seconds. */
+export interface CpuTime {
+  readonly program: number;
+  readonly postgres: number;
 }
 
 export interface ServingOptions {
@@ -78,7 +87,15 @@ export async function startServing(context: Context, options: ServingOptions = {
     if (connectionString === null) throw new Error('the program runs without its database');
     await using client = await connect(connectionString);
     context.note('postgresql', await describeDatabase(client));
-    return { port, connectionString, ...(await bootstrap(env)), [Symbol.asyncDispose]: end };
+    const postmaster = parentOf(await numberFrom(client, 'select pg_backend_pid()')) ?? 0;
+    const pid = child.pid ?? 0;
+    // A database that the program has started is among its children.
+    const cpu = () => {
+      const postgres = cpuSeconds(postmaster);
+      const family = cpuSeconds(pid);
+      return { program: options.connectionString === undefined ? family - postgres : family, postgres };
+    };
+    return { port, connectionString, ...(await bootstrap(env)), cpu, [Symbol.asyncDispose]: end };
   } catch (error) {
     await end();
     throw error;

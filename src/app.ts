@@ -2,7 +2,7 @@
 // several, tests run it in their own process.
 import { connectDatabase } from '#/db/client.ts';
 import { type SystemScope, systemScope } from '#/db/scope.ts';
-import { startDelivery } from '#/delivery/engine.ts';
+import { type DeliveryEngine, startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
 import { createChannel } from '#/events/channel.ts';
@@ -27,7 +27,7 @@ import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
 import { createContext } from '#/schema/context.ts';
 import { schema } from '#/schema/index.ts';
-import type { Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 
 /** Connections to the database of one process: 20 processes of them fit a PostgreSQL of 300. */
 const DATABASE_CONNECTIONS = 14;
@@ -121,7 +121,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     const outbound = createOutbound({ settings, smtp: createSmtpClient({ clock }), dns, clock, random, log });
     const senderKeys = createSenderKeys({ db, clock, channel, secrets });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
-    stack.use(
+    const onSettled = options.metrics === undefined ? {} : { onSettled: countSettled(options.metrics) };
+    const delivery = stack.use(
       startDelivery({
         system,
         clock,
@@ -137,8 +138,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         },
         keepTranscripts: false,
         ...leaseMs,
+        ...onSettled,
       }),
     );
+    if (options.metrics !== undefined) showInFlight(options.metrics, delivery);
   }
   if (config.roles.has('maintenance')) {
     stack.use(startHousekeeping({ system, clock, log, secrets }));
@@ -177,6 +180,27 @@ function routeSettings(config: Config): RouteSettings {
     return { outbound: { kind: 'relay', relay: config.relay }, allowPrivateNetworks };
   }
   return { outbound: { kind: 'mx', port: config.mxPort }, allowPrivateNetworks };
+}
+
+function countSettled(registry: Registry): (status: string) => void {
+  const counter = new Counter({
+    name: 'veredus_recipients_settled_total',
+    help: 'Outcomes of deliveries by status; DELAYED ones come again.',
+    labelNames: ['status'],
+    registers: [registry],
+  });
+  return (status) => counter.inc({ status });
+}
+
+function showInFlight(registry: Registry, delivery: DeliveryEngine): void {
+  new Gauge({
+    name: 'veredus_recipients_in_flight',
+    help: 'Recipients that delivery holds under a lease.',
+    registers: [registry],
+    collect() {
+      this.set(delivery.inFlight);
+    },
+  });
 }
 
 async function isReady(system: SystemScope): Promise<boolean> {

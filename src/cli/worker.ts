@@ -23,6 +23,8 @@ export async function run(): Promise<void> {
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   AggregatorRegistry.setRegistries(metrics);
+  // Its making is what answers the parent's requests for figures.
+  new AggregatorRegistry();
   const { databaseUrl } = config;
   if (databaseUrl === null) throw new UsageError('worker is started by serve');
   // The parent serves the metrics of all.

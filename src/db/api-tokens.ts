@@ -3,6 +3,7 @@ import { type Selectable, sql } from 'kysely';
 import type { Database } from './client.ts';
 import type { ReadScope, SystemWriteScope, WriteScope } from './scope.ts';
 import type { ApiTokensTable } from './tables.gen.ts';
+import { array } from './arrays.ts';
 
 export type TokenRow = Selectable<ApiTokensTable>;
 
@@ -21,7 +22,7 @@ export function findTokenBySecret(db: Database, secretHash: Buffer): Promise<Tok
 export async function listDeadTokens(db: Database, ids: readonly string[], now: Date): Promise<string[]> {
   if (ids.length === 0) return [];
   const { rows } = await sql<{ id: string }>`
-    select asked.id from unnest(${ids}::uuid[]) as asked (id)
+    select asked.id from unnest(${array('uuid', ids)}) as asked (id)
     left join api_tokens t on t.id = asked.id
     left join servers s on s.account_id = t.account_id and s.id = t.server_id
     where t.id is null or t.revoked_at is not null or t.expires_at <= ${now} or s.deleted_at is not null`.execute(db);
@@ -60,6 +61,6 @@ export async function recordTokenUses(db: Database, uses: ReadonlyMap<string, Da
   if (uses.size === 0) return;
   await sql`
     update api_tokens t set last_used_at = u.at
-    from unnest(${[...uses.keys()]}::uuid[], ${[...uses.values()]}::timestamptz[]) as u (id, at)
+    from unnest(${array('uuid', [...uses.keys()])}, ${array('timestamptz', [...uses.values()])}) as u (id, at)
     where t.id = u.id and (t.last_used_at is null or t.last_used_at < u.at)`.execute(db);
 }

@@ -4,6 +4,7 @@ import { bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
 import type { ReadScope, SystemWriteScope } from './scope.ts';
 import type { BouncesTable } from './tables.gen.ts';
+import { array } from './arrays.ts';
 
 export type BounceRow = Selectable<BouncesTable>;
 
@@ -39,8 +40,8 @@ export function findBounces(scope: ReadScope, ids: readonly string[]): Promise<B
     .selectFrom('bounces')
     .selectAll()
     .where('accountId', '=', scope.accountId)
-    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
-    .where('bucket', '=', sql<number>`any(${[...new Set(ids.map(bucketOfMessage))]}::int[])`);
+    .where('id', '=', sql<string>`any(${array('uuid', ids)})`)
+    .where('bucket', '=', sql<number>`any(${array('int', [...new Set(ids.map(bucketOfMessage))])})`);
   if (scope.serverId !== null) query = query.where('serverId', '=', scope.serverId);
   if (scope.streamId !== null) query = query.where('streamId', '=', scope.streamId);
   return query.execute();

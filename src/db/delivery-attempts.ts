@@ -4,6 +4,7 @@ import { bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
 import type { SystemWriteScope } from './scope.ts';
 import type { AttemptOutcome, DeliveryStatus } from './tables.gen.ts';
+import { array } from './arrays.ts';
 
 export interface NewAttempt {
   readonly accountId: string;
@@ -70,12 +71,15 @@ export async function recordAttempts(scope: SystemWriteScope, results: readonly 
       remote_host = r.remote_host, remote_address = r.remote_address, tls = r.tls, smtp_code = r.smtp_code,
       enhanced_code = r.enhanced_code, response = r.response,
       transcript = case when r.transcript is not null then array (select jsonb_array_elements_text(r.transcript)) end
-    from unnest(${column('accountId')}::uuid[], ${column('messageId')}::uuid[], ${column('ordinal')}::smallint[],
-      ${column('id')}::uuid[], ${results.map(({ messageId }) => bucketOfMessage(messageId))}::int[],
-      ${column('outcome')}::attempt_outcome[], ${column('contentSentAt')}::timestamptz[], ${column('endedAt')}::timestamptz[],
-      ${column('transport')}::text[], ${column('remoteHost')}::text[], ${column('remoteAddress')}::text[],
-      ${column('tls')}::text[], ${column('smtpCode')}::smallint[], ${column('enhancedCode')}::text[],
-      ${column('response')}::text[], ${transcripts}::jsonb[])
+    from unnest(${array('uuid', column('accountId'))}, ${array('uuid', column('messageId'))}, ${array('smallint', column('ordinal'))},
+      ${array('uuid', column('id'))}, ${array(
+        'int',
+        results.map(({ messageId }) => bucketOfMessage(messageId)),
+      )},
+      ${array('text', column('outcome'))}::attempt_outcome[], ${array('timestamptz', column('contentSentAt'))}, ${array('timestamptz', column('endedAt'))},
+      ${array('text', column('transport'))}, ${array('text', column('remoteHost'))}, ${array('text', column('remoteAddress'))},
+      ${array('text', column('tls'))}, ${array('smallint', column('smtpCode'))}, ${array('text', column('enhancedCode'))},
+      ${array('text', column('response'))}, ${array('jsonb', transcripts)})
       as r (account_id, message_id, ordinal, id, bucket, outcome, content_sent_at, ended_at, transport, remote_host,
             remote_address, tls, smtp_code, enhanced_code, response, transcript)
     where a.account_id = r.account_id and a.message_id = r.message_id and a.ordinal = r.ordinal and a.id = r.id
@@ -90,10 +94,28 @@ export async function closeLostAttempts(
   if (attempts.length === 0) return;
   await sql`
     update delivery_attempts a set outcome = r.outcome, ended_at = ${scope.now}
-    from unnest(${attempts.map(({ accountId }) => accountId)}::uuid[], ${attempts.map(({ messageId }) => messageId)}::uuid[],
-      ${attempts.map(({ ordinal }) => ordinal)}::smallint[], ${attempts.map(({ id }) => id)}::uuid[],
-      ${attempts.map(({ messageId }) => bucketOfMessage(messageId))}::int[],
-      ${attempts.map(({ outcome }) => outcome)}::attempt_outcome[])
+    from unnest(${array(
+      'uuid',
+      attempts.map(({ accountId }) => accountId),
+    )}, ${array(
+      'uuid',
+      attempts.map(({ messageId }) => messageId),
+    )},
+      ${array(
+        'smallint',
+        attempts.map(({ ordinal }) => ordinal),
+      )}, ${array(
+        'uuid',
+        attempts.map(({ id }) => id),
+      )},
+      ${array(
+        'int',
+        attempts.map(({ messageId }) => bucketOfMessage(messageId)),
+      )},
+      ${array(
+        'text',
+        attempts.map(({ outcome }) => outcome),
+      )}::attempt_outcome[])
       as r (account_id, message_id, ordinal, id, bucket, outcome)
     where a.account_id = r.account_id and a.message_id = r.message_id and a.ordinal = r.ordinal and a.id = r.id
       and a.bucket = r.bucket and a.outcome is null`.execute(scope.tx);
@@ -111,9 +133,24 @@ export async function updateStatuses(scope: SystemWriteScope, changes: readonly 
   if (changes.length === 0) return;
   await sql`
     update recipients r set status = c.status, settled_at = case when c.status <> 'DELAYED' then ${scope.now}::timestamptz end
-    from unnest(${changes.map(({ accountId }) => accountId)}::uuid[], ${changes.map(({ messageId }) => messageId)}::uuid[],
-      ${changes.map(({ ordinal }) => ordinal)}::smallint[], ${changes.map(({ messageId }) => bucketOfMessage(messageId))}::int[],
-      ${changes.map(({ status }) => status)}::delivery_status[]) as c (account_id, message_id, ordinal, bucket, status)
+    from unnest(${array(
+      'uuid',
+      changes.map(({ accountId }) => accountId),
+    )}, ${array(
+      'uuid',
+      changes.map(({ messageId }) => messageId),
+    )},
+      ${array(
+        'smallint',
+        changes.map(({ ordinal }) => ordinal),
+      )}, ${array(
+        'int',
+        changes.map(({ messageId }) => bucketOfMessage(messageId)),
+      )},
+      ${array(
+        'text',
+        changes.map(({ status }) => status),
+      )}::delivery_status[]) as c (account_id, message_id, ordinal, bucket, status)
     where r.account_id = c.account_id and r.message_id = c.message_id and r.ordinal = c.ordinal and r.bucket = c.bucket
       and r.settled_at is null`.execute(scope.tx);
 }

@@ -5,6 +5,7 @@ import { bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
 import type { SystemWriteScope, WriteScope } from './scope.ts';
 import type { DeliveryQueueTable } from './tables.gen.ts';
+import { array } from './arrays.ts';
 
 export type QueuedRecipient = Selectable<DeliveryQueueTable>;
 export type NewQueuedRecipient = Pick<
@@ -120,7 +121,10 @@ export async function startAttempts(
   const { accounts, messages, ordinals } = keyArrays(attempts);
   await sql`
     update delivery_queue q set attempt_id = k.attempt_id, content_sent = false
-    from unnest(${accounts}::uuid[], ${messages}::uuid[], ${ordinals}::smallint[], ${attempts.map(({ attemptId }) => attemptId)}::uuid[])
+    from unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)}, ${array(
+      'uuid',
+      attempts.map(({ attemptId }) => attemptId),
+    )})
       as k (account_id, message_id, ordinal, attempt_id)
     where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
       and q.lease_owner = ${owner}::uuid`.execute(scope.tx);
@@ -138,7 +142,10 @@ export async function markContentSent(
   const { accounts, messages, ordinals } = keyArrays(marks);
   const { rows } = await sql<{ attemptId: string }>`
     update delivery_queue q set content_sent = true
-    from unnest(${accounts}::uuid[], ${messages}::uuid[], ${ordinals}::smallint[], ${marks.map(({ attemptId }) => attemptId)}::uuid[])
+    from unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)}, ${array(
+      'uuid',
+      marks.map(({ attemptId }) => attemptId),
+    )})
       as k (account_id, message_id, ordinal, attempt_id)
     where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
       and q.lease_owner = ${owner}::uuid and q.attempt_id = k.attempt_id and q.due_at > ${scope.now}
@@ -162,7 +169,7 @@ export async function dequeue(
   const { accounts, messages, ordinals } = keyArrays(keys);
   const { rows } = await sql<{ messageId: string; ordinal: number }>`
     delete from delivery_queue q
-    using unnest(${accounts}::uuid[], ${messages}::uuid[], ${ordinals}::smallint[]) as k (account_id, message_id, ordinal)
+    using unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)}) as k (account_id, message_id, ordinal)
     where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
       and q.lease_owner = ${owner}::uuid
     returning q.message_id, q.ordinal`.execute(scope.tx);
@@ -182,8 +189,14 @@ export async function requeue(
     set due_at = k.due_at, lease_owner = null, attempt_id = null, content_sent = false,
       attempts = q.attempts + k.attempted::int,
       first_failed_at = case when k.attempted then coalesce(q.first_failed_at, ${scope.now}) else q.first_failed_at end
-    from unnest(${accounts}::uuid[], ${messages}::uuid[], ${ordinals}::smallint[],
-      ${rows.map(({ dueAt }) => dueAt)}::timestamptz[], ${rows.map(({ attempted }) => attempted)}::bool[])
+    from unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)},
+      ${array(
+        'timestamptz',
+        rows.map(({ dueAt }) => dueAt),
+      )}, ${array(
+        'bool',
+        rows.map(({ attempted }) => attempted),
+      )})
       as k (account_id, message_id, ordinal, due_at, attempted)
     where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
       and q.lease_owner = ${owner}::uuid
@@ -206,7 +219,7 @@ export async function renewLeases(
   const { accounts, messages, ordinals } = keyArrays(keys);
   await sql`
     update delivery_queue q set due_at = ${new Date(scope.now.getTime() + leaseMs)}
-    from unnest(${accounts}::uuid[], ${messages}::uuid[], ${ordinals}::smallint[]) as k (account_id, message_id, ordinal)
+    from unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)}) as k (account_id, message_id, ordinal)
     where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
       and q.lease_owner = ${owner}::uuid`.execute(scope.tx);
 }
@@ -225,9 +238,10 @@ export async function withdraw(scope: WriteScope, messageId: string): Promise<nu
     await sql`
       update recipients set status = 'CANCELLED', settled_at = ${scope.now}
       where account_id = ${scope.accountId}::uuid and message_id = ${messageId}::uuid
-        and bucket = ${bucketOfMessage(messageId)} and ordinal = any(${rows.map(({ ordinal }) => ordinal)}::smallint[])`.execute(
-      scope.tx,
-    );
+        and bucket = ${bucketOfMessage(messageId)} and ordinal = any(${array(
+          'smallint',
+          rows.map(({ ordinal }) => ordinal),
+        )})`.execute(scope.tx);
   }
   return rows.map(({ ordinal }) => ordinal);
 }

@@ -2,6 +2,7 @@
 // together or not at all.
 import { sql } from 'kysely';
 import type { SystemScope, WriteScope } from './scope.ts';
+import { array } from './arrays.ts';
 
 /** The same key and body within this time gives the first answer again. */
 export const IDEMPOTENCY_HOURS = 24;
@@ -19,11 +20,16 @@ export async function findIdempotencyKeys(
   keys: readonly Pick<IdempotencyClaim, 'serverId' | 'key'>[],
 ): Promise<IdempotencyClaim[]> {
   if (keys.length === 0) return [];
+  const servers = keys.map(({ serverId }) => serverId);
+  const names = keys.map(({ key }) => key);
+  // Row by row, `limit 1`: as a join it would follow another index of the account, and read all of its keys.
   const { rows } = await sql<IdempotencyClaim>`
-    select k.server_id, k.key, k.request_hash, k.message_id from idempotency_keys k
-    join unnest(${keys.map(({ serverId }) => serverId)}::uuid[], ${keys.map(({ key }) => key)}::text[]) as w (server_id, key)
-      on k.server_id = w.server_id and k.key = w.key
-    where k.account_id = ${scope.accountId}::uuid and k.expires_at > ${scope.now}`.execute(scope.tx);
+    select k.server_id, k.key, k.request_hash, k.message_id
+    from unnest(${array('uuid', servers)}, ${array('text', names)}) as w (server_id, key)
+    cross join lateral (
+      select * from idempotency_keys
+      where account_id = ${scope.accountId}::uuid and server_id = w.server_id and key = w.key limit 1) as k
+    where k.expires_at > ${scope.now}`.execute(scope.tx);
   return rows;
 }
 
@@ -41,8 +47,20 @@ export async function claimIdempotencyKeys(
   const { rows } = await sql<{ serverId: string; key: string }>`
     insert into idempotency_keys as held (account_id, server_id, key, request_hash, message_id, expires_at)
     select ${scope.accountId}::uuid, c.server_id, c.key, c.request_hash, c.message_id, ${expiresAt}
-    from unnest(${sorted.map(({ serverId }) => serverId)}::uuid[], ${sorted.map(({ key }) => key)}::text[],
-      ${sorted.map(({ requestHash }) => requestHash)}::bytea[], ${sorted.map(({ messageId }) => messageId)}::uuid[])
+    from unnest(${array(
+      'uuid',
+      sorted.map(({ serverId }) => serverId),
+    )}, ${array(
+      'text',
+      sorted.map(({ key }) => key),
+    )},
+      ${array(
+        'bytea',
+        sorted.map(({ requestHash }) => requestHash),
+      )}, ${array(
+        'uuid',
+        sorted.map(({ messageId }) => messageId),
+      )})
       as c (server_id, key, request_hash, message_id)
     on conflict (account_id, server_id, key) do update
       set request_hash = excluded.request_hash, message_id = excluded.message_id, expires_at = excluded.expires_at

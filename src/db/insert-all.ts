@@ -1,20 +1,20 @@
 // Many rows in one statement, with one prepared plan for any number of them: columns travel as arrays (unnest). VALUES
 // lists would need a plan per length and end at 65,535 parameters.
-import { sql, type Transaction } from 'kysely';
+import { CompiledQuery, type Transaction } from 'kysely';
+import { type ArrayType, encodeArray } from './arrays.ts';
 import type { DB } from './tables.gen.ts';
 
 export interface InsertSpec<R> {
   readonly table: string;
-  /** PostgreSQL type of each column; keys are the row's. jsonb values are given as JSON text. */
-  readonly columns: { readonly [K in keyof R & string]: string };
+  /** Type of each column; keys are the row's. jsonb values are given as JSON text, those of an enum by their label. */
+  readonly columns: { readonly [K in keyof R & string]: ArrayType | { readonly enum: string } };
   /** Columns whose value is an expression, the same for all rows. */
   readonly computed?: Readonly<Record<string, string>>;
 }
 
 interface Compiled {
-  readonly before: string;
-  readonly after: string;
-  readonly types: readonly string[];
+  readonly text: string;
+  readonly types: readonly ArrayType[];
 }
 
 const compiled = new WeakMap<object, Compiled>();
@@ -27,28 +27,32 @@ export async function insertAll<R extends object>(
   rows: readonly R[],
 ): Promise<void> {
   if (rows.length === 0) return;
-  let text = compiled.get(spec);
-  if (text === undefined) compiled.set(spec, (text = compile(spec)));
-  const { before, after, types } = text;
+  let statement = compiled.get(spec);
+  if (statement === undefined) compiled.set(spec, (statement = compile(spec)));
+  const { text, types } = statement;
   const keys = Object.keys(spec.columns) as (keyof R & string)[];
   const arrays = keys.map((key, index) => {
     const values = rows.map((row) => row[key]);
-    return sql`${sql.val(values)}::${sql.raw(types[index] ?? '')}[]`;
+    // The spec says of each column what its values are.
+    return encodeArray(types[index] ?? 'text', values as never);
   });
-  await sql`${sql.raw(before)}${sql.join(arrays)}${sql.raw(after)}`.execute(tx);
+  // Compiled once and without result: neither Kysely's compiler nor its plugins have anything to do.
+  await tx.withoutPlugins().executeQuery(CompiledQuery.raw(text, arrays));
 }
 
 function compile<R>(spec: InsertSpec<R>): Compiled {
-  const columns = Object.keys(spec.columns).map(snake);
-  const types = Object.values<string>(spec.columns);
+  const columns = Object.entries<ArrayType | { readonly enum: string }>(spec.columns).map(([key, type]) => {
+    const name = snake(key);
+    const labelled = typeof type === 'object';
+    return { name, type: labelled ? 'text' : type, source: `row.${name}${labelled ? `::${type.enum}` : ''}` } as const;
+  });
   const computed = Object.entries(spec.computed ?? {});
-  const targets = [...columns, ...computed.map(([column]) => column)].join(', ');
-  const sources = [...columns.map((column) => `row.${column}`), ...computed.map(([, expression]) => expression)].join(
-    ', ',
-  );
+  const targets = [...columns.map(({ name }) => name), ...computed.map(([column]) => column)].join(', ');
+  const sources = [...columns.map(({ source }) => source), ...computed.map(([, expression]) => expression)].join(', ');
+  const arrays = columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(', ');
+  const names = columns.map(({ name }) => name).join(', ');
   return {
-    before: `insert into ${spec.table} (${targets}) select ${sources} from unnest(`,
-    after: `) as row (${columns.join(', ')})`,
-    types,
+    text: `insert into ${spec.table} (${targets}) select ${sources} from unnest(${arrays}) as row (${names})`,
+    types: columns.map(({ type }) => type),
   };
 }

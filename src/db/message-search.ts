@@ -91,7 +91,7 @@ function driversOf(scope: ReadScope, search: MessageSearch): Driver[] {
   const drivers: Driver[] = search.terms.map((term) => ({
     table: 'message_terms',
     id: 'message_id',
-    conditions: [ofServer, sql`d.term = ${term}::bigint`],
+    conditions: [sql`d.account_id = ${scope.accountId}::uuid`, ofServer, sql`d.term = ${term}::bigint`],
     term,
   }));
   if (search.addressKey !== null || search.status !== null) {
@@ -163,8 +163,8 @@ function relatedConditions(search: MessageSearch, driver: Driver): Sql[] {
   for (const term of search.terms) {
     if (term === driver.term) continue;
     conditions.push(sql`exists (
-      select from message_terms as t where t.server_id = ${search.serverId}::uuid and t.term = ${term}::bigint
-        and t.message_id = ${id} and t.bucket = d.bucket offset 0)`);
+      select from message_terms as t where t.account_id = d.account_id and t.server_id = ${search.serverId}::uuid
+        and t.term = ${term}::bigint and t.message_id = ${id} and t.bucket = d.bucket offset 0)`);
   }
   const onRecipient = recipientConditions(search, 'r');
   if (driver.table !== 'recipients' && onRecipient.length > 0) {

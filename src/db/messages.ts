@@ -5,6 +5,7 @@ import { bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
 import type { ReadScope, SystemScope, WriteScope } from './scope.ts';
 import type { MessagesTable } from './tables.gen.ts';
+import { array } from './arrays.ts';
 
 export type MessageRow = Selectable<MessagesTable>;
 export type NewMessage = MessageRow;
@@ -47,7 +48,6 @@ export async function insertMessages(scope: WriteScope, messages: readonly NewMe
     metadata: message.metadata === null ? null : JSON.stringify(message.metadata),
     attachments: message.attachments === null ? null : JSON.stringify(message.attachments),
   }));
-  await insertAll(scope.tx, messageSpec, rows);
   const terms = messages.flatMap(({ bucket, serverId, accountId, id, subject, metadata }) =>
     [...subjectTerms(subject), ...metadataTerms(metadata ?? {})].map((term) => ({
       bucket,
@@ -57,7 +57,7 @@ export async function insertMessages(scope: WriteScope, messages: readonly NewMe
       messageId: id,
     })),
   );
-  await insertAll(scope.tx, termSpec, terms);
+  await Promise.all([insertAll(scope.tx, messageSpec, rows), insertAll(scope.tx, termSpec, terms)]);
 }
 
 /** A stored piece is at most this long, so that large content can be read in parts. */
@@ -94,7 +94,7 @@ export async function insertContents(
   await sql`
     insert into message_contents (bucket, account_id, message_id, piece, body)
     select bucket, ${scope.accountId}::uuid, id, piece, substring(${all}::bytea from start for length)
-    from unnest(${ids}::uuid[], ${buckets}::int[], ${pieces}::smallint[], ${starts}::int[], ${lengths}::int[])
+    from unnest(${array('uuid', ids)}, ${array('int', buckets)}, ${array('smallint', pieces)}, ${array('int', starts)}, ${array('int', lengths)})
       as row (id, bucket, piece, start, length)`.execute(scope.tx);
 }
 
@@ -104,8 +104,8 @@ export async function findMessages(scope: ReadScope, ids: readonly string[], now
     .selectFrom('messages')
     .selectAll()
     .where('accountId', '=', scope.accountId)
-    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
-    .where('bucket', '=', sql<number>`any(${[...new Set(ids.map(bucketOfMessage))]}::int[])`)
+    .where('id', '=', sql<string>`any(${array('uuid', ids)})`)
+    .where('bucket', '=', sql<number>`any(${array('int', [...new Set(ids.map(bucketOfMessage))])})`)
     .where('expiresAt', '>', now);
   if (scope.serverId !== null) query = query.where('serverId', '=', scope.serverId);
   if (scope.streamId !== null) query = query.where('streamId', '=', scope.streamId);
@@ -137,8 +137,8 @@ export async function findContents(scope: ReadScope, messageIds: readonly string
     .selectFrom('messageContents')
     .select(['messageId', 'body'])
     .where('accountId', '=', scope.accountId)
-    .where('messageId', '=', sql<string>`any(${messageIds}::uuid[])`)
-    .where('bucket', '=', sql<number>`any(${[...new Set(messageIds.map(bucketOfMessage))]}::int[])`)
+    .where('messageId', '=', sql<string>`any(${array('uuid', messageIds)})`)
+    .where('bucket', '=', sql<number>`any(${array('int', [...new Set(messageIds.map(bucketOfMessage))])})`)
     .orderBy('messageId')
     .orderBy('piece')
     .execute();
@@ -156,17 +156,17 @@ export async function loadForDelivery(
   const ids = [...accountOf.keys()];
   const buckets = ids.map(bucketOfMessage);
   const wanted = sql<{ accountId: string; id: string; bucket: number }>`
-    (select * from unnest(${accounts}::uuid[], ${ids}::uuid[], ${buckets}::int[]) as k (account_id, id, bucket))`.as(
+    (select * from unnest(${array('uuid', accounts)}, ${array('uuid', ids)}, ${array('int', buckets)}) as k (account_id, id, bucket))`.as(
     'k',
   );
-  const messages = await scope.db
+  const loadingMessages = scope.db
     .selectFrom(wanted)
     .innerJoin('messages as m', (join) =>
       join.onRef('m.accountId', '=', 'k.accountId').onRef('m.id', '=', 'k.id').onRef('m.bucket', '=', 'k.bucket'),
     )
     .selectAll('m')
     .execute();
-  const contents = await scope.db
+  const loadingContents = scope.db
     .selectFrom(wanted)
     .innerJoin('messageContents as c', (join) =>
       join
@@ -174,16 +174,16 @@ export async function loadForDelivery(
         .onRef('c.messageId', '=', 'k.id')
         .onRef('c.bucket', '=', 'k.bucket'),
     )
-    .select(['c.messageId', 'c.body'])
-    .orderBy('c.messageId')
-    .orderBy('c.piece')
+    .select(['c.messageId', 'c.piece', 'c.body'])
     .execute();
+  const [messages, contents] = await Promise.all([loadingMessages, loadingContents]);
+  // Put in order here: the database would sort the bodies to do it.
   const pieces = Map.groupBy(contents, ({ messageId }) => messageId);
-  return new Map(
-    messages.map((message) => {
-      const bodies = pieces.get(message.id)?.map(({ body }) => body);
-      const content = bodies === undefined ? null : bodies.length === 1 ? (bodies[0] ?? null) : Buffer.concat(bodies);
-      return [message.id, { message, content }];
-    }),
-  );
+  return new Map(messages.map((message) => [message.id, { message, content: join(pieces.get(message.id) ?? []) }]));
+}
+
+function join(pieces: readonly { readonly piece: number; readonly body: Buffer }[]): Buffer | null {
+  const [first] = pieces;
+  if (first === undefined || pieces.length === 1) return first?.body ?? null;
+  return Buffer.concat(pieces.toSorted((a, b) => a.piece - b.piece).map(({ body }) => body));
 }

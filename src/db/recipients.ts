@@ -4,6 +4,7 @@ import { bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
 import type { ReadScope, WriteScope } from './scope.ts';
 import type { DeliveryAttemptsTable, RecipientsTable } from './tables.gen.ts';
+import { array } from './arrays.ts';
 
 export type RecipientRow = Selectable<RecipientsTable>;
 export type AttemptRow = Selectable<DeliveryAttemptsTable>;
@@ -16,8 +17,8 @@ const spec: InsertSpec<RecipientRow> = {
     messageId: 'uuid',
     ordinal: 'smallint',
     serverId: 'uuid',
-    kind: 'recipient_kind',
-    status: 'delivery_status',
+    kind: { enum: 'recipient_kind' },
+    status: { enum: 'delivery_status' },
     address: 'text',
     addressKey: 'text',
     settledAt: 'timestamptz',
@@ -36,8 +37,8 @@ export function listRecipients(scope: ReadScope, messageIds: readonly string[]):
     .selectFrom('recipients')
     .selectAll()
     .where('accountId', '=', scope.accountId)
-    .where('messageId', '=', sql<string>`any(${messageIds}::uuid[])`)
-    .where('bucket', '=', sql<number>`any(${buckets(messageIds)}::int[])`)
+    .where('messageId', '=', sql<string>`any(${array('uuid', messageIds)})`)
+    .where('bucket', '=', sql<number>`any(${array('int', buckets(messageIds))})`)
     .orderBy('messageId')
     .orderBy('ordinal')
     .execute();
@@ -49,8 +50,8 @@ export function listAttempts(scope: ReadScope, messageIds: readonly string[]): P
     .selectFrom('deliveryAttempts')
     .selectAll()
     .where('accountId', '=', scope.accountId)
-    .where('messageId', '=', sql<string>`any(${messageIds}::uuid[])`)
-    .where('bucket', '=', sql<number>`any(${buckets(messageIds)}::int[])`)
+    .where('messageId', '=', sql<string>`any(${array('uuid', messageIds)})`)
+    .where('bucket', '=', sql<number>`any(${array('int', buckets(messageIds))})`)
     .orderBy('messageId')
     .orderBy('ordinal')
     .orderBy('id')
@@ -70,7 +71,7 @@ export async function listDueTimes(scope: ReadScope, messageIds: readonly string
     .selectFrom('deliveryQueue')
     .select(['messageId', 'ordinal', 'dueAt', 'leaseOwner'])
     .where('accountId', '=', scope.accountId)
-    .where('messageId', '=', sql<string>`any(${messageIds}::uuid[])`)
+    .where('messageId', '=', sql<string>`any(${array('uuid', messageIds)})`)
     .execute();
   return rows.map(({ messageId, ordinal, dueAt, leaseOwner }) => ({
     messageId,

@@ -141,7 +141,7 @@ create table audit_log (
   changes jsonb,
   constraint audit_log_pkey PRIMARY KEY (account_id, id)
 );
-CREATE INDEX audit_log_action ON audit_log USING btree (account_id, action, id DESC);
+CREATE INDEX audit_log_action ON audit_log USING btree (account_id, action, id);
 
 create table bounces (
   bucket integer not null,
@@ -162,9 +162,9 @@ create table bounces (
   suppression_id uuid,
   constraint bounces_pkey PRIMARY KEY (account_id, id, bucket)
 ) partition by LIST (bucket);
-CREATE INDEX bounces_address ON bounces USING btree (server_id, address_key, id DESC);
-CREATE INDEX bounces_newest ON bounces USING btree (server_id, id DESC);
-CREATE INDEX bounces_type ON bounces USING btree (server_id, type, id DESC);
+CREATE INDEX bounces_address ON bounces USING btree (server_id, address_key, id);
+CREATE INDEX bounces_newest ON bounces USING btree (server_id, id);
+CREATE INDEX bounces_type ON bounces USING btree (server_id, type, id);
 
 create table delivery_attempts (
   bucket integer not null,
@@ -288,7 +288,7 @@ create table events (
   tag text,
   metadata jsonb,
   data jsonb,
-  constraint events_pkey PRIMARY KEY (server_id, log_xact, id, bucket)
+  constraint events_pkey PRIMARY KEY (account_id, server_id, log_xact, id, bucket)
 ) partition by LIST (bucket);
 CREATE INDEX events_log ON events USING btree (log_xact, id);
 CREATE INDEX events_message ON events USING btree (message_id);
@@ -359,7 +359,7 @@ create table message_terms (
   account_id uuid not null,
   term bigint not null,
   message_id uuid not null,
-  constraint message_terms_pkey PRIMARY KEY (server_id, term, message_id, bucket)
+  constraint message_terms_pkey PRIMARY KEY (account_id, server_id, term, message_id, bucket)
 ) partition by LIST (bucket);
 
 create table messages (
@@ -383,10 +383,10 @@ create table messages (
   sandboxed boolean not null,
   constraint messages_pkey PRIMARY KEY (account_id, id, bucket)
 ) partition by LIST (bucket);
-CREATE INDEX messages_from ON messages USING btree (server_id, from_key, id DESC);
-CREATE INDEX messages_newest ON messages USING btree (server_id, id DESC);
-CREATE INDEX messages_stream ON messages USING btree (stream_id, id DESC);
-CREATE INDEX messages_tag ON messages USING btree (server_id, tag, id DESC) WHERE (tag IS NOT NULL);
+CREATE INDEX messages_from ON messages USING btree (server_id, from_key, id);
+CREATE INDEX messages_newest ON messages USING btree (server_id, id);
+CREATE INDEX messages_stream ON messages USING btree (stream_id, id);
+CREATE INDEX messages_tag ON messages USING btree (server_id, tag, id) WHERE (tag IS NOT NULL);
 
 create table recipients (
   bucket integer not null,
@@ -401,8 +401,8 @@ create table recipients (
   settled_at timestamp with time zone,
   constraint recipients_pkey PRIMARY KEY (account_id, message_id, ordinal, bucket)
 ) partition by LIST (bucket);
-CREATE INDEX recipients_address ON recipients USING btree (server_id, address_key, message_id DESC);
-CREATE INDEX recipients_status ON recipients USING btree (server_id, status, message_id DESC);
+CREATE INDEX recipients_address ON recipients USING btree (server_id, address_key, message_id);
+CREATE INDEX recipients_status ON recipients USING btree (server_id, status, message_id);
 
 create table sender_signatures (
   account_id uuid not null,
@@ -462,7 +462,7 @@ create table suppressions (
   constraint suppressions_account_id_id_key UNIQUE (account_id, id),
   constraint suppressions_account_id_stream_id_fkey FOREIGN KEY (account_id, stream_id) REFERENCES message_streams(account_id, id)
 );
-CREATE INDEX suppressions_newest ON suppressions USING btree (stream_id, id DESC);
+CREATE INDEX suppressions_newest ON suppressions USING btree (stream_id, id);
 
 create table users (
   id uuid not null,

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { SuppressionReason } from '#/domain/errors.ts';
 import type { ReadScope, SystemWriteScope } from './scope.ts';
+import { array } from './arrays.ts';
 
 export interface SuppressionKey {
   readonly streamId: string;
@@ -14,17 +15,16 @@ export interface FoundSuppression extends SuppressionKey {
 
 export async function findSuppressions(scope: ReadScope, keys: readonly SuppressionKey[]): Promise<FoundSuppression[]> {
   if (keys.length === 0) return [];
-  const wanted = sql<{ streamId: string; hash: Buffer }>`
-    (select * from unnest(${keys.map(({ streamId }) => streamId)}::uuid[], ${keys.map(({ hash }) => hash)}::bytea[])
-      as k (stream_id, hash))`.as('k');
-  return scope.db
-    .selectFrom(wanted)
-    .innerJoin('suppressions as s', (join) =>
-      join.onRef('s.streamId', '=', 'k.streamId').onRef('s.addressHash', '=', 'k.hash'),
-    )
-    .where('s.accountId', '=', scope.accountId)
-    .select(['s.streamId', 's.addressHash as hash', 's.reason'])
-    .execute();
+  const streams = keys.map(({ streamId }) => streamId);
+  const hashes = keys.map(({ hash }) => hash);
+  // Row by row, `limit 1`: as a join it would follow the stream's index, and read all of its suppressions.
+  const found = sql<FoundSuppression>`(
+    select s.stream_id, s.address_hash as hash, s.reason
+    from unnest(${array('uuid', streams)}, ${array('bytea', hashes)}) as w (stream_id, hash)
+    cross join lateral (
+      select * from suppressions
+      where account_id = ${scope.accountId}::uuid and stream_id = w.stream_id and address_hash = w.hash limit 1) as s)`;
+  return scope.db.selectFrom(found.as('found')).selectAll().execute();
 }
 
 export interface NewSuppression {
@@ -73,7 +73,7 @@ export async function listSuppressionReasons(
     .selectFrom('suppressions')
     .select(['id', 'reason'])
     .where('accountId', '=', scope.accountId)
-    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .where('id', '=', sql<string>`any(${array('uuid', ids)})`)
     .execute();
   return new Map(rows.map(({ id, reason }) => [id, reason]));
 }

@@ -37,6 +37,7 @@ export interface BatchDeps {
   readonly stopping: AbortSignal;
   /** The worker holds the recipient no more: its outcome is recorded, or its lease is left to run out. */
   release(claim: ClaimedRecipient): void;
+  onSettled?(status: Decision['status']): void;
 }
 
 interface Due {
@@ -51,6 +52,7 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
 
   const settle = async (settlement: Settlement): Promise<void> => {
     await ledger.settle(settlement);
+    deps.onSettled?.(settlement.decision.status);
     deps.release(settlement.claim);
   };
 

@@ -9,8 +9,9 @@
 // A crash before 4's mark leaves a recipient due again; after it, in doubt; after 5, done. Nothing is ever only in memory.
 // 2 to 5 stand in deliver-batch.ts; here are the loop, the leases and the end.
 import { type ClaimedRecipient, claimDue, renewLeases } from '#/db/delivery-queue.ts';
-import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
+import { type SystemScope, writeStatement } from '#/db/scope.ts';
 import type { Channel, Clock, Ids, Log, Random } from '#/runtime/ports.ts';
+import type { Decision } from './decision.ts';
 import { createBatchDelivery } from './deliver-batch.ts';
 import { createLedger } from './ledger.ts';
 import type { Outbound } from './outbound.ts';
@@ -42,6 +43,8 @@ export interface EngineDeps {
   readonly returnPaths: ReturnPaths | null;
   readonly keepTranscripts: boolean;
   readonly leaseMs?: number;
+  /** Told of each outcome once it is recorded. */
+  onSettled?(status: Decision['status']): void;
 }
 
 export interface DeliveryEngine extends AsyncDisposable {
@@ -82,9 +85,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
   /** True when there may be more to claim at once. */
   const claim = async (limit: number): Promise<boolean> => {
     try {
-      const claims = await writeInSystemScope(system, clock.now(), (scope) =>
-        claimDue(scope, { owner, limit, leaseMs }),
-      );
+      const claims = await writeStatement(system, clock.now(), (scope) => claimDue(scope, { owner, limit, leaseMs }));
       for (const item of claims) held.add(item);
       if (claims.length > 0) void handle(claims);
       return claims.length >= limit;
@@ -110,7 +111,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
     while (!stopping.signal.aborted) {
       await clock.sleep(leaseMs / 3, stopping.signal);
       if (held.size === 0) continue;
-      await writeInSystemScope(system, clock.now(), (scope) => renewLeases(scope, owner, leaseMs, [...held])).catch(
+      await writeStatement(system, clock.now(), (scope) => renewLeases(scope, owner, leaseMs, [...held])).catch(
         (error: unknown) => log.warn({ error }, 'leases could not be renewed'),
       );
     }

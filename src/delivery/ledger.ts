@@ -2,7 +2,7 @@
 // at a time: starts (before the dial), marks (before the final dot), settlements (after).
 import { insertAttempts, type NewAttempt } from '#/db/delivery-attempts.ts';
 import { type ClaimedRecipient, dequeue, markContentSent, startAttempts } from '#/db/delivery-queue.ts';
-import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
+import { type SystemScope, writeInSystemScope, writeStatement } from '#/db/scope.ts';
 import type { Channel, Clock, Ids, Log } from '#/runtime/ports.ts';
 import { createBatcher } from './batcher.ts';
 import { recordSettlements, type Settlement } from './record.ts';
@@ -36,7 +36,7 @@ export function createLedger(deps: Deps): Ledger {
   const { system, owner, clock } = deps;
 
   const marks = createBatcher<{ claim: ClaimedRecipient; attemptId: string }, boolean>(BATCH, async (items) => {
-    const held = await writeInSystemScope(system, clock.now(), (scope) =>
+    const held = await writeStatement(system, clock.now(), (scope) =>
       markContentSent(
         scope,
         owner,
@@ -63,8 +63,8 @@ export function createLedger(deps: Deps): Ledger {
   const starts = createBatcher<readonly NewAttempt[], undefined>(BATCH, async (groups) => {
     const attempts = groups.flat();
     await writeInSystemScope(system, clock.now(), async (scope) => {
-      await insertAttempts(scope, attempts);
-      await startAttempts(scope, owner, attempts.map((attempt) => ({ ...attempt, attemptId: attempt.id })));
+      const started = attempts.map((attempt) => ({ ...attempt, attemptId: attempt.id }));
+      await Promise.all([insertAttempts(scope, attempts), startAttempts(scope, owner, started)]);
     });
     return groups.map(() => undefined);
   });
@@ -74,7 +74,7 @@ export function createLedger(deps: Deps): Ledger {
     markContentSent: (claim, attemptId) => marks.add({ claim, attemptId }),
     settle: (settlement) => settlements.add(settlement),
     async drop(claim) {
-      await writeInSystemScope(system, clock.now(), (scope) => dequeue(scope, owner, [claim])).catch((error: unknown) =>
+      await writeStatement(system, clock.now(), (scope) => dequeue(scope, owner, [claim])).catch((error: unknown) =>
         deps.log.warn({ error }, 'a row could not be dropped; its lease will run out'),
       );
     },

@@ -57,7 +57,7 @@ export function createOutbound(deps: Deps): Outbound {
       transport: destination.transport,
       maxConnections: MAX_CONNECTIONS[destination.transport],
       dial: () => dial(deps, destination, closing.signal),
-      sleep: (ms, signal) => deps.clock.sleep(ms, signal),
+      clock: deps.clock,
       signal: closing.signal,
       onEmpty: () => pools.delete(destination.key),
     });

@@ -1,6 +1,7 @@
 // Sessions to one destination. Jobs wait in line; connections are opened while jobs wait and the limit allows, take job
 // after job, and are closed when none came for a while. A connection is in one of three states: dialling, at work, idle.
 import type {
+  Clock,
   SmtpConnectOptions,
   SmtpConnectResult,
   SmtpSession,
@@ -29,7 +30,7 @@ export interface PoolOptions {
   readonly maxConnections: number;
   /** Tries the destination's hosts in order. */
   dial(): Promise<SmtpConnectResult>;
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   onEmpty(): void;
 }
@@ -39,7 +40,9 @@ export type DialOptions = Pick<SmtpConnectOptions, 'heloName' | 'tls' | 'verifyC
 export class Pool {
   readonly #options: PoolOptions;
   readonly #waiting: Job[] = [];
-  readonly #idle: ((job: Job | null) => void)[] = [];
+  /** Connections that wait for a job, the longest-waiting first. */
+  readonly #idle: { readonly take: (job: Job | null) => void; readonly since: number }[] = [];
+  #sweeping = false;
   #connections = 0;
 
   constructor(options: PoolOptions) {
@@ -59,8 +62,8 @@ export class Pool {
           resolve(result);
         },
       };
-      const taker = this.#idle.pop();
-      if (taker !== undefined) return taker(job);
+      const last = this.#idle.pop();
+      if (last !== undefined) return last.take(job);
       this.#waiting.push(job);
       if (this.#connections < this.#options.maxConnections) void this.#connection();
     });
@@ -116,19 +119,22 @@ export class Pool {
     const next = this.#waiting.shift();
     if (next !== undefined) return Promise.resolve(next);
     if (this.#options.signal.aborted) return Promise.resolve(null);
-    return new Promise<Job | null>((resolve) => {
-      const done = new AbortController();
-      const take = (job: Job | null) => {
-        const index = this.#idle.indexOf(take);
-        if (index !== -1) this.#idle.splice(index, 1);
-        done.abort();
-        resolve(job);
-      };
-      this.#idle.push(take);
-      void this.#options.sleep(IDLE_MS, AbortSignal.any([done.signal, this.#options.signal])).then(() => {
-        if (!done.signal.aborted) take(null);
-      });
-    });
+    if (!this.#sweeping) void this.#sweep();
+    return new Promise((take) => this.#idle.push({ take, since: this.#options.clock.monotonic() }));
+  }
+
+  /** One timer for all that wait, rather than one for each wait: those that waited long enough, or all at the end, go. */
+  async #sweep(): Promise<void> {
+    const { clock, signal } = this.#options;
+    this.#sweeping = true;
+    do {
+      await clock.sleep(IDLE_MS / 5, signal);
+      const now = clock.monotonic();
+      const over = this.#idle.filter(({ since }) => signal.aborted || now - since >= IDLE_MS);
+      this.#idle.splice(0, over.length);
+      for (const { take } of over) take(null);
+    } while (this.#idle.length > 0 || this.#connections > 0);
+    this.#sweeping = false;
   }
 }
 

@@ -33,35 +33,42 @@ export async function recordSettlements(
   owner: string,
   settlements: readonly Settlement[],
 ): Promise<void> {
-  const settled = await releaseQueue(scope, owner, settlements);
-  await recordAttempts(
-    scope,
-    settlements.flatMap(({ attempt }) => (attempt === null ? [] : [attempt])),
-  );
-  await closeLostAttempts(
-    scope,
-    settlements.flatMap(({ claim, lost }) =>
-      lost === null
-        ? []
-        : [{ accountId: claim.accountId, messageId: claim.messageId, ordinal: claim.ordinal, ...lost }],
-    ),
-  );
-  await updateStatuses(scope, settled.flatMap(statusChange));
+  // What does not need another's answer leaves together (src/db/client.ts).
+  const [settled] = await Promise.all([
+    releaseQueue(scope, owner, settlements),
+    recordAttempts(scope, settlements.flatMap(madeAttempt)),
+    closeLostAttempts(scope, settlements.flatMap(lostAttempt)),
+  ]);
   const bounces = new Map(settled.flatMap((settlement) => bounceOf(scope, ids, settlement)));
   const suppressions = settled.flatMap((settlement) => suppressionOf(ids, settlement, bounces.get(settlement)));
-  const added = await insertSuppressions(
-    scope,
-    suppressions.map(({ row }) => row),
-  );
-  const suppressionIds = new Map(suppressions.filter(({ row }) => added.has(row.id)).map(({ by, row }) => [by, row]));
-  await insertBounces(
-    scope,
-    [...bounces].map(([by, bounce]) => ({ ...bounce, suppressionId: suppressionIds.get(by)?.id ?? null })),
-  );
-  await append(
-    scope,
-    settled.flatMap((settlement) => eventsOf(ids, settlement, bounces.get(settlement), suppressionIds.get(settlement))),
-  );
+  const statuses = updateStatuses(scope, settled.flatMap(statusChange));
+  const [added] = await Promise.all([
+    insertSuppressions(
+      scope,
+      suppressions.map(({ row }) => row),
+    ),
+    statuses,
+  ]);
+  const byCause = new Map(suppressions.filter(({ row }) => added.has(row.id)).map(({ by, row }) => [by, row]));
+  await Promise.all([
+    insertBounces(
+      scope,
+      [...bounces].map(([by, bounce]) => ({ ...bounce, suppressionId: byCause.get(by)?.id ?? null })),
+    ),
+    append(
+      scope,
+      settled.flatMap((one) => eventsOf(ids, one, bounces.get(one), byCause.get(one))),
+    ),
+  ]);
+}
+
+function madeAttempt({ attempt }: Settlement): AttemptResult[] {
+  return attempt === null ? [] : [attempt];
+}
+
+function lostAttempt({ claim, lost }: Settlement) {
+  const { accountId, messageId, ordinal } = claim;
+  return lost === null ? [] : [{ accountId, messageId, ordinal, ...lost }];
 }
 
 /** What still was this owner's counts; another worker that took the row over speaks for the rest. */
@@ -78,8 +85,7 @@ async function releaseQueue(
   const ended = settlements.flatMap(({ claim, decision }) =>
     decision.status === 'DELAYED' || decision.status === 'RETURNED' ? [] : [claim],
   );
-  const requeued = await requeue(scope, owner, again);
-  const gone = await dequeue(scope, owner, ended);
+  const [requeued, gone] = await Promise.all([requeue(scope, owner, again), dequeue(scope, owner, ended)]);
   return settlements.filter(({ claim }) => {
     const key = `${claim.messageId}/${claim.ordinal}`;
     return requeued.has(key) || gone.has(key);

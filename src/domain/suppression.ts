@@ -1,7 +1,7 @@
 // Suppressions are kept under a hash of the address, which stays when the address itself must be forgotten.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** `key`: Mailbox.key, so that spellings of one address share it. */
 export function addressHash(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
+  return hash('sha256', key, 'buffer');
 }

@@ -26,7 +26,7 @@ const spec: InsertSpec<EventRow> = {
     accountId: 'uuid',
     serverId: 'uuid',
     id: 'uuid',
-    type: 'message_event_type',
+    type: { enum: 'message_event_type' },
     occurredAt: 'timestamptz',
     messageId: 'uuid',
     streamId: 'uuid',

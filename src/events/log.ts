@@ -10,6 +10,7 @@ import type { Database } from '#/db/client.ts';
 import type { ReadScope } from '#/db/scope.ts';
 import { bucketOfMessage } from '#/domain/retention.ts';
 import type { EventType, LogPosition, LoggedEvent } from './catalogue.ts';
+import { array } from '#/db/arrays.ts';
 
 export interface EventFilter {
   readonly types?: readonly EventType[] | null;
@@ -89,8 +90,8 @@ export async function readServerLog(
     sql`(log_xact, id) > (${after.xact}, ${after.id}::uuid)`,
   ];
   if (reach.streamId !== null) conditions.push(sql`stream_id = ${reach.streamId}::uuid`);
-  if (filter.types) conditions.push(sql`type = any(${filter.types}::message_event_type[])`);
-  if (filter.streamIds) conditions.push(sql`stream_id = any(${filter.streamIds}::uuid[])`);
+  if (filter.types) conditions.push(sql`type = any(${array('text', filter.types)}::message_event_type[])`);
+  if (filter.streamIds) conditions.push(sql`stream_id = any(${array('uuid', filter.streamIds)})`);
   if (filter.tag) conditions.push(sql`tag = ${filter.tag}`);
   if (filter.recipient) conditions.push(sql`lower(recipient) = ${filter.recipient}`);
   if (filter.messageId) {
@@ -121,9 +122,24 @@ export async function readMessageEvents(
   keys: readonly MessageEventsKey[],
 ): Promise<LoggedEvent[][]> {
   const page = sql<EventRow & { readonly place: number }>`(
-    select k.place::int, e.* from unnest(${keys.map(({ messageId }) => messageId)}::uuid[],
-      ${keys.map(({ messageId }) => bucketOfMessage(messageId))}::int[], ${keys.map(({ after }) => after?.xact ?? 0)}::bigint[],
-      ${keys.map(({ after }) => after?.id ?? FIRST_ID)}::uuid[], ${keys.map(({ limit }) => limit)}::int[])
+    select k.place::int, e.* from unnest(${array(
+      'uuid',
+      keys.map(({ messageId }) => messageId),
+    )},
+      ${array(
+        'int',
+        keys.map(({ messageId }) => bucketOfMessage(messageId)),
+      )}, ${array(
+        'int8',
+        keys.map(({ after }) => after?.xact ?? 0),
+      )},
+      ${array(
+        'uuid',
+        keys.map(({ after }) => after?.id ?? FIRST_ID),
+      )}, ${array(
+        'int',
+        keys.map(({ limit }) => limit),
+      )})
       with ordinality as k (message_id, bucket, xact, id, most, place)
     cross join lateral (
       select ${columns} from events

@@ -42,8 +42,10 @@ export function tokenInParams(params: Readonly<Record<string, unknown>> | undefi
   return null;
 }
 
-function bearer(authorization: string): string {
-  // RFC 9110 §11.1: the scheme's name is case-insensitive.
+function bearer(authorization: string): string | null {
+  // RFC 9110 §11.1: the scheme's name is case-insensitive. Without a token, as a form that waits for one sends it
+  // (GraphiQL's headers), it shows none.
+  if (/^bearer *$/i.test(authorization)) return null;
   const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
   if (token === undefined) throw unauthenticated('Authorization must be `Bearer` and a token.');
   return token;

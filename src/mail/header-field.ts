@@ -16,8 +16,8 @@ const MAX_RUN = 900;
 const MAX_PLAIN_NAME = 60;
 
 const NOT_ASCII = /[^\t\x20-\x7e]/;
-/** Readers decode what looks like an encoded-word, so literal text of that form must be encoded itself. */
-const LOOKS_ENCODED = /=\?[^?]*\?[bq]\?[^?]*\?=/i;
+/** Readers decode what looks like an encoded-word, and some join what stands between two halves of one: none is left bare. */
+const LOOKS_ENCODED = /=\?|\?=/;
 /** Folding could lose these or leave a line of nothing but spaces, which RFC 5322 §3.2.2 calls obsolete. */
 const FRAGILE_SPACE = /^\s|\s$|\s\s|\t/;
 /** Structured fields, whose syntax an encoded-word would break; validation keeps their values ASCII and foldable. */

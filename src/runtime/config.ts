@@ -194,7 +194,11 @@ const schema = z
       'Encrypts secrets at rest (DKIM keys, webhook secrets): at least 32 characters; several, comma-separated, while rotating. Unset, one is made in the data folder; needed with VEREDUS_DATABASE_URL.',
       true,
     ),
-    VEREDUS_PUBLIC_URL: setting(webOrigin, 'http://localhost:4000', 'Where the world reaches this installation.'),
+    VEREDUS_PUBLIC_URL: setting(
+      webOrigin,
+      'http://localhost:4000',
+      'Where the world reaches this installation; unset, localhost with the port of HTTP.',
+    ),
     VEREDUS_HTTP_HOST: setting(text, '127.0.0.1', 'Address on which HTTP listens.'),
     VEREDUS_HTTP_PORT: setting(port, '4000', 'Port of HTTP; 0 takes any free one.'),
     VEREDUS_HTTP_TLS_CERT: optional(pemFile, 'PEM file; with it and the key, HTTPS is the only way in.'),
@@ -289,7 +293,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   // Whatever is wrong with single values hides the rules between them from zod, not from the next start.
   if (!result.success) problems.push(...result.error.issues.flatMap(describeIssue));
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
-  return toConfig(result.data);
+  const config = toConfig(result.data);
+  if (Object.hasOwn(env, 'VEREDUS_PUBLIC_URL')) return config;
+  // Unset, it follows the port: what the first start prints must be where it listens.
+  return { ...config, publicUrl: `${config.httpTls === null ? 'http' : 'https'}://localhost:${config.httpPort}` };
 }
 
 /** The VEREDUS_ variables with the files of secrets read; an empty one counts as absent, as compose files make them. */

@@ -87,7 +87,7 @@ const words: readonly { readonly what: string; readonly word: RegExp; readonly a
   { what: 'the scope of the installation', word: /\bsystemScope\(/, allowed: ['db/scope.ts', 'app.ts'] },
   {
     what: 'a write scope of the installation',
-    word: /\bwriteInSystemScope\(/,
+    word: /\b(?:writeInSystemScope|writeStatement)\(/,
     allowed: ['db/scope.ts', 'delivery/', 'maintenance/', 'resolvers/installation/', 'cli/'],
   },
   {

@@ -70,6 +70,7 @@ test('everything has a description', () => {
 
 test('the contract is held, but for what is listed as not yet built, and that is not there', async () => {
   const contract = buildSchema(await readFile(join(import.meta.dirname, '../support/contract.graphql'), 'utf8'));
+  // oxlint-disable-next-line typescript/no-deprecated -- findSchemaChanges tells of safe changes too
   const broken = findBreakingChanges(contract, schema).map(({ description }) => description);
   const expected = [
     ...notYetBuilt.types.map((name) => `${name} was removed.`),

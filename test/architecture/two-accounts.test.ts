@@ -163,7 +163,7 @@ function inputOf(fields: readonly (GraphQLArgument | GraphQLInputField)[], chose
 
 function documentOf({ root, field, path }: Place): string {
   const used = field.args.filter((argument) => argument === path[0] || isNonNullType(argument.type));
-  const head = used.map((argument) => `$${argument.name}: ${argument.type}`).join(', ');
+  const head = used.map((argument) => `$${argument.name}: ${argument.type.toString()}`).join(', ');
   const args = used.map((argument) => `${argument.name}: $${argument.name}`).join(', ');
   const type = getNamedType(field.type);
   return print(parse(`${root} (${head}) { ${field.name}(${args}) { __typename ${selectionOf(type)} } }`));

@@ -6,13 +6,13 @@ import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient, type Client as WsClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { SendEmailDocument } from '../gql/graphql.ts';
 import { type App, type AppAccount, startApp } from '../support/app.ts';
 
 const SERVER = 'query { server { name deliveryType } }';
-const SEND = `mutation ($input: SendEmailInput!) {
-  sendEmail(input: $input) { __typename ... on Message { id subject } ... on Error { message } }
-}`;
-const FOLLOW = 'subscription { messageEvents(filter: { recipient: "ann@receiver.example" }) { __typename type recipient cursor ... on DeliveredEvent { response } } }';
+const SEND = SendEmailDocument.toString();
+const FOLLOW =
+  'subscription { messageEvents(filter: { recipient: "ann@receiver.example" }) { __typename type recipient cursor ... on DeliveredEvent { response } } }';
 const input = { from: 'noreply@acme.example', to: ['ann@receiver.example'], subject: 'Hello', text: 'It works.' };
 
 interface Followed {
@@ -42,13 +42,18 @@ function wsClient(): WsClient {
 
 /** The two events of one mail, whichever client follows them. */
 const expectBoth = (events: readonly Followed[]) =>
-  expect(events.map(({ messageEvents }) => [messageEvents.__typename, messageEvents.type, messageEvents.recipient])).toEqual([
+  expect(
+    events.map(({ messageEvents }) => [messageEvents.__typename, messageEvents.type, messageEvents.recipient]),
+  ).toEqual([
     ['AcceptedEvent', 'ACCEPTED', 'ann@receiver.example'],
     ['DeliveredEvent', 'DELIVERED', 'ann@receiver.example'],
   ]);
 
 /** Collects two events while `send` runs after the subscription stands. */
-async function collect(subscribe: (next: (event: Followed) => void) => Promise<() => void> | (() => void), send: () => Promise<unknown>): Promise<Followed[]> {
+async function collect(
+  subscribe: (next: (event: Followed) => void) => Promise<() => void> | (() => void),
+  send: () => Promise<unknown>,
+): Promise<Followed[]> {
   const events: Followed[] = [];
   const both = Promise.withResolvers<void>();
   const stop = await subscribe((event) => {
@@ -104,7 +109,10 @@ test('graphql-sse: subscription', async () => {
   const client = createSseClient({ url: `${app.url}/graphql`, headers });
   const events = await collect(
     (next) =>
-      client.subscribe<Followed>({ query: FOLLOW }, { next: ({ data }) => data && next(data), error: (error) => console.error(error), complete() {} }),
+      client.subscribe<Followed>(
+        { query: FOLLOW },
+        { next: ({ data }) => data && next(data), error: (error) => console.error(error), complete() {} },
+      ),
     sendByFetch,
   );
   expectBoth(events);
@@ -146,7 +154,9 @@ test('urql: query, mutation, subscription', async () => {
 test('Apollo Client: query, mutation, subscription', async () => {
   const socket = wsClient();
   const client = new ApolloClient({
-    cache: new InMemoryCache({ possibleTypes: { Error: ['InvalidInput'], MessageEvent: ['AcceptedEvent', 'DeliveredEvent'] } }),
+    cache: new InMemoryCache({
+      possibleTypes: { Error: ['InvalidInput'], MessageEvent: ['AcceptedEvent', 'DeliveredEvent'] },
+    }),
     link: ApolloLink.split(
       ({ operationType }) => operationType === 'subscription',
       new GraphQLWsLink(socket),

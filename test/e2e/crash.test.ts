@@ -45,7 +45,14 @@ test('nothing accepted is lost or silently doubled', { timeout: 240_000 }, async
   let program: Program = await startProgram(settings);
   try {
     const { serverToken } = await bootstrapProgram(settings, [
-      '--account', 'Acme', '--owner-email', 'owner@acme.example', '--server', 'Production', '--verified-domain', 'acme.example',
+      '--account',
+      'Acme',
+      '--owner-email',
+      'owner@acme.example',
+      '--server',
+      'Production',
+      '--verified-domain',
+      'acme.example',
     ]);
     const accepted = new Set<string>();
 
@@ -85,14 +92,19 @@ test('nothing accepted is lost or silently doubled', { timeout: 240_000 }, async
     expect(accepted.size).toBe(MAILS);
 
     for (;;) {
-      const { server } = await request<{ server: Record<'queued' | 'delayed', { edges: unknown[] }> }>(program.url, serverToken, OPEN);
+      const { server } = await request<{ server: Record<'queued' | 'delayed', { edges: unknown[] }> }>(
+        program.url,
+        serverToken,
+        OPEN,
+      );
       if (server.queued.edges.length === 0 && server.delayed.edges.length === 0) break;
       await pause(250);
     }
     const statuses = await listStatuses(program.url, serverToken);
     expect(statuses.size).toBe(MAILS);
     const copies = new Map<string, number>();
-    for (const { recipients } of peer.messages) for (const address of recipients) copies.set(address, (copies.get(address) ?? 0) + 1);
+    for (const { recipients } of peer.messages)
+      for (const address of recipients) copies.set(address, (copies.get(address) ?? 0) + 1);
     const wrong = [...statuses].filter(([address, status]) => {
       const got = copies.get(address) ?? 0;
       return status === 'DELIVERED' ? got !== 1 : status === 'IN_DOUBT' ? got > 1 : true;
@@ -110,7 +122,9 @@ async function listStatuses(url: string, token: string): Promise<Map<string, str
   interface Page {
     readonly server: {
       readonly messages: {
-        readonly edges: readonly { readonly node: { readonly recipients: readonly { readonly address: string; readonly status: string }[] } }[];
+        readonly edges: readonly {
+          readonly node: { readonly recipients: readonly { readonly address: string; readonly status: string }[] };
+        }[];
         readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
       };
     };
@@ -118,7 +132,8 @@ async function listStatuses(url: string, token: string): Promise<Map<string, str
   const statuses = new Map<string, string>();
   for (let after: string | null = null, more = true; more; ) {
     const { server }: Page = await request<Page>(url, token, LIST, { after });
-    for (const { node } of server.messages.edges) for (const { address, status } of node.recipients) statuses.set(address, status);
+    for (const { node } of server.messages.edges)
+      for (const { address, status } of node.recipients) statuses.set(address, status);
     after = server.messages.pageInfo.endCursor;
     more = server.messages.pageInfo.hasNextPage;
   }

@@ -20,7 +20,12 @@ async function follow(url: string, token: string, from: string, count: number, s
   const seen: string[] = [];
   let after = from;
   while (seen.length < count) {
-    const client = createClient({ url: `${url.replace('http', 'ws')}/graphql`, webSocketImpl: WebSocket, connectionParams: { token }, retryAttempts: 0 });
+    const client = createClient({
+      url: `${url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { token },
+      retryAttempts: 0,
+    });
     let taken = 0;
     for await (const { data } of client.iterate<{ messageEvents: Event }>({ query: FOLLOW, variables: { after } })) {
       if (!data) throw new Error('an event came without data');
@@ -41,7 +46,9 @@ async function firstCursor(app: App, token: string): Promise<string> {
   return server.events.edges[0]?.cursor ?? '';
 }
 
-test('followers on both nodes see every event once and in the same order, from any reconnection on', { timeout: 60_000 }, async () => {
+test('followers on both nodes see every event once and in the same order, from any reconnection on', {
+  timeout: 60_000,
+}, async () => {
   await using app = await startApp();
   const second = await app.another();
   const { serverToken } = await app.account();
@@ -70,7 +77,8 @@ test('followers on both nodes see every event once and in the same order, from a
 });
 
 async function pageThrough(url: string, token: string, count: number): Promise<string[]> {
-  const query = 'query ($after: String) { server { events(first: 500, after: $after) { edges { cursor node { id } } } } }';
+  const query =
+    'query ($after: String) { server { events(first: 500, after: $after) { edges { cursor node { id } } } } }';
   const ids: string[] = [];
   let after: string | null = null;
   while (ids.length < count) {
@@ -104,9 +112,14 @@ test('a revoked token is refused by both nodes within two seconds, and its socke
   await expect.poll(() => app.node.deps.feed.size + second.deps.feed.size).toBe(2);
   expect((await post(second.url, token, '{ server { name } }')).errors).toBeUndefined();
   const revokedAt = performance.now();
-  const deleted = await post(app.url, account.accountToken, 'mutation ($input: IdInput!) { deleteServer(input: $input) { __typename } }', {
-    input: { id: account.ids.server },
-  });
+  const deleted = await post(
+    app.url,
+    account.accountToken,
+    'mutation ($input: IdInput!) { deleteServer(input: $input) { __typename } }',
+    {
+      input: { id: account.ids.server },
+    },
+  );
   expect(deleted).toMatchObject({ data: { deleteServer: { __typename: 'Deleted' } } });
   expect(await Promise.all(closed)).toEqual([4401, 4401]);
   for (const url of [app.url, second.url]) {

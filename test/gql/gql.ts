@@ -4,7 +4,30 @@ import * as types from './graphql.ts';
 
 
 
-const documents = {}
+/**
+ * Map of all GraphQL operations in the project.
+ *
+ * This map has several performance disadvantages:
+ * 1. It is not tree-shakeable, so it will include all operations in the project.
+ * 2. It is not minifiable, so the string of a GraphQL query will be multiple times inside the bundle.
+ * 3. It does not support dead code elimination, so it will add unused operations.
+ *
+ * Therefore it is highly recommended to use the babel or swc plugin for production.
+ * Learn more about it here: https://the-guild.dev/graphql/codegen/plugins/presets/preset-client#reducing-bundle-size
+ */
+type Documents = {
+    "mutation SendEmail($input: SendEmailInput!) {\n  sendEmail(input: $input) {\n    __typename\n    ... on Message {\n      id\n      subject\n    }\n    ... on Error {\n      message\n    }\n  }\n}": typeof types.SendEmailDocument,
+};
+const documents: Documents = {
+    "mutation SendEmail($input: SendEmailInput!) {\n  sendEmail(input: $input) {\n    __typename\n    ... on Message {\n      id\n      subject\n    }\n    ... on Error {\n      message\n    }\n  }\n}": types.SendEmailDocument,
+};
+
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "mutation SendEmail($input: SendEmailInput!) {\n  sendEmail(input: $input) {\n    __typename\n    ... on Message {\n      id\n      subject\n    }\n    ... on Error {\n      message\n    }\n  }\n}"): typeof import('./graphql.ts').SendEmailDocument;
+
+
 export function graphql(source: string) {
   return (documents as any)[source] ?? {};
 }

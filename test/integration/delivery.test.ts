@@ -20,13 +20,18 @@ describe('through a relay', () => {
     expect(events.map(({ type }) => type)).toEqual(['ACCEPTED', 'ACCEPTED', 'DELIVERED', 'DELIVERED']);
     expect(events.map(({ tag }) => tag)).toEqual(['welcome', 'welcome', 'welcome', 'welcome']);
     expect(await world.statuses(id)).toEqual(['DELIVERED', 'DELIVERED']);
-    expect(peer.messages.map(({ recipients }) => recipients)).toEqual([['ann@receiver.example'], ['boss@receiver.example']]);
+    expect(peer.messages.map(({ recipients }) => recipients)).toEqual([
+      ['ann@receiver.example'],
+      ['boss@receiver.example'],
+    ]);
     const source = peer.messages[0]?.raw.toString() ?? '';
     expect(source).toMatch(/^From: Acme <noreply@acme\.example>\r\n/m);
     expect(source).not.toMatch(/bcc|boss/i);
     expect(peer.messages[1]?.raw.toString()).toBe(source);
     const attempts = await world.deps.db.selectFrom('deliveryAttempts').selectAll().orderBy('ordinal').execute();
-    expect(attempts.map(({ outcome, smtpCode, transport, transcript }) => ({ outcome, smtpCode, transport, transcript }))).toEqual([
+    expect(
+      attempts.map(({ outcome, smtpCode, transport, transcript }) => ({ outcome, smtpCode, transport, transcript })),
+    ).toEqual([
       { outcome: 'DELIVERED', smtpCode: 250, transport: 'relay', transcript: null },
       { outcome: 'DELIVERED', smtpCode: 250, transport: 'relay', transcript: null },
     ]);
@@ -43,7 +48,10 @@ describe('through a relay', () => {
     world.startEngine();
     const id = await world.send({});
     const [, delayed] = await world.events(id, 2);
-    expect(delayed).toMatchObject({ type: 'DELAYED', data: { smtpCode: 451, response: '451 4.7.1 Greylisted, come back later' } });
+    expect(delayed).toMatchObject({
+      type: 'DELAYED',
+      data: { smtpCode: 451, response: '451 4.7.1 Greylisted, come back later' },
+    });
     expect(await world.statuses(id)).toEqual(['DELAYED']);
     const nextAttemptAt = delayed?.type === 'DELAYED' ? new Date(delayed.data.nextAttemptAt).getTime() : 0;
     expect(nextAttemptAt - clock.now().getTime()).toBeGreaterThanOrEqual(47_000);
@@ -53,7 +61,11 @@ describe('through a relay', () => {
     world.deps.channel.nudge('queue');
     await peer.until(({ messages }) => messages.length === 1);
     expect((await world.events(id, 3)).map(({ type }) => type)).toEqual(['ACCEPTED', 'DELAYED', 'DELIVERED']);
-    const attempts = await world.deps.db.selectFrom('deliveryAttempts').select(['outcome', 'transcript']).orderBy('id').execute();
+    const attempts = await world.deps.db
+      .selectFrom('deliveryAttempts')
+      .select(['outcome', 'transcript'])
+      .orderBy('id')
+      .execute();
     expect(attempts.map(({ outcome }) => outcome)).toEqual(['DEFERRED', 'DELIVERED']);
     expect(attempts[0]?.transcript?.join('\n')).toContain('S: 451 4.7.1 Greylisted, come back later');
   });
@@ -68,7 +80,9 @@ describe('through a relay', () => {
     const [bounce] = await world.deps.db.selectFrom('bounces').selectAll().execute();
     expect(bounce).toMatchObject({ type: 'HARD_BOUNCE', address: 'bounce@receiver.example', enhancedCode: '5.1.1' });
     expect(bounce?.suppressionId).not.toBeNull();
-    await expect(world.send({ to: ['Bounce@receiver.example'] })).rejects.toMatchObject({ code: 'ALL_RECIPIENTS_SUPPRESSED' });
+    await expect(world.send({ to: ['Bounce@receiver.example'] })).rejects.toMatchObject({
+      code: 'ALL_RECIPIENTS_SUPPRESSED',
+    });
     const mixed = await world.send({ to: ['bounce@receiver.example', 'ann@receiver.example'] });
     await world.events(mixed, 4);
     expect(await world.statuses(mixed)).toEqual(['SUPPRESSED', 'DELIVERED']);
@@ -163,7 +177,9 @@ describe('when a worker dies', () => {
     expect((await world.events(id, 2)).map(({ type }) => type)).toEqual(['ACCEPTED', 'IN_DOUBT']);
     release();
     await peer.until(({ messages }) => messages.length === 1);
-    await expect.poll(async () => (await world.deps.db.selectFrom('deliveryAttempts').select('outcome').execute())[0]?.outcome).toBe('DELIVERED');
+    await expect
+      .poll(async () => (await world.deps.db.selectFrom('deliveryAttempts').select('outcome').execute())[0]?.outcome)
+      .toBe('DELIVERED');
     expect(await world.statuses(id)).toEqual(['IN_DOUBT']);
     expect(peer.messages.length).toBe(1);
   });

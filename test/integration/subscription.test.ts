@@ -65,7 +65,7 @@ describe('followed', () => {
     await send('before');
     const events = await follow();
     const first = events.next();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 150));
     const id = await send('one');
     expect(await first).toEqual({
       errors: [],
@@ -102,7 +102,7 @@ describe('followed', () => {
   test('by filter', async () => {
     const events = await follow({ filter: { streams: ['broadcast'] } });
     const next = events.next();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 150));
     await send('no');
     await send('yes', { stream: 'broadcast' });
     expect((await next).data.messageEvents.tag).toBe('yes');
@@ -115,7 +115,7 @@ describe('followed', () => {
     if (token.kind !== 'SERVER_TOKEN') throw new Error('not a server token');
     const events = await follow({}, { ...token, scopes });
     const first = events.next();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 150));
     await send('one');
     expect((await first).errors).toEqual([]);
     scopes.delete('EVENTS_READ');
@@ -127,7 +127,7 @@ describe('followed', () => {
   test('and ended while it waits, it lets go at once', async () => {
     const events = await follow();
     const waiting = events.next().catch((error: unknown) => error);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 150));
     await events.end();
     expect(await waiting).toBeInstanceOf(Error);
     expect(w.feed.size).toBe(0);

@@ -7,6 +7,7 @@ import { type SystemScope, systemScope } from '#/db/scope.ts';
 import { type Actor, type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
 import { createChannel } from '#/events/channel.ts';
 import { createFeed, type RunningFeed } from '#/events/feed.ts';
+import { readHorizon } from '#/events/log.ts';
 import type { Caller } from '#/resolvers/define.ts';
 import type { Deps } from '#/resolvers/deps.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
@@ -123,6 +124,21 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   };
   let accounts = 0;
 
+  /**
+   * The log shows an event once all older transactions of the whole PostgreSQL server have ended, those of tests beside
+   * this one included: some milliseconds after the commit that wrote it.
+   */
+  const logIsComplete = async (): Promise<void> => {
+    for (;;) {
+      const newest = await connection.db
+        .selectFrom('events')
+        .select(({ fn }) => fn.max('logXact').as('xact'))
+        .executeTakeFirstOrThrow();
+      if (newest.xact === null || (await readHorizon(connection.db)).xact > newest.xact) return;
+      await clock.sleep(2);
+    }
+  };
+
   const contextOf = (actor: Actor | null) =>
     createContext(deps, actor === null ? null : { actor }, {
       requestId: 'test',
@@ -187,6 +203,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       const parsed = parse(document);
       const faults = validate(schema, parsed);
       if (faults[0] !== undefined) throw faults[0];
+      if (document.includes('events(')) await logIsComplete();
       return answerOf(
         await run({ schema, document: parsed, variableValues: variables, contextValue: contextOf(actor) }),
       );

@@ -142,7 +142,7 @@ const statements = [
      primary key (account_id, stream_id, address_hash),
      unique (account_id, id),
      foreign key (account_id, stream_id) references message_streams (account_id, id))`,
-  `create index suppressions_newest on suppressions (stream_id, id desc)`,
+  `create index suppressions_newest on suppressions (stream_id, id)`,
 
   // What the sender asked for, as it is searched. Content stands apart in message_contents.
   `create table messages (
@@ -165,10 +165,10 @@ const statements = [
      size integer not null,
      sandboxed boolean not null,
      primary key (account_id, id, bucket)) partition by list (bucket)`,
-  `create index messages_newest on messages (server_id, id desc)`,
-  `create index messages_stream on messages (stream_id, id desc)`,
-  `create index messages_from on messages (server_id, from_key, id desc)`,
-  `create index messages_tag on messages (server_id, tag, id desc) where tag is not null`,
+  `create index messages_newest on messages (server_id, id)`,
+  `create index messages_stream on messages (stream_id, id)`,
+  `create index messages_from on messages (server_id, from_key, id)`,
+  `create index messages_tag on messages (server_id, tag, id) where tag is not null`,
 
   // Inverted index of what a message has many of (subject words, metadata pairs): term is a hash of 53 bits. Ordered by
   // message within a term, so that a filter reads its newest matches and stops, however many there are.
@@ -178,7 +178,7 @@ const statements = [
      account_id uuid not null,
      term bigint not null,
      message_id uuid not null,
-     primary key (server_id, term, message_id, bucket)) partition by list (bucket)`,
+     primary key (account_id, server_id, term, message_id, bucket)) partition by list (bucket)`,
 
   // zstd by the application (the embedded server has only pglz), hence external storage: no second compression.
   // In pieces of at most 1 MB, so that large ones can be streamed.
@@ -203,8 +203,8 @@ const statements = [
      address_key text not null,
      settled_at timestamptz,
      primary key (account_id, message_id, ordinal, bucket)) partition by list (bucket)`,
-  `create index recipients_address on recipients (server_id, address_key, message_id desc)`,
-  `create index recipients_status on recipients (server_id, status, message_id desc)`,
+  `create index recipients_address on recipients (server_id, address_key, message_id)`,
+  `create index recipients_status on recipients (server_id, status, message_id)`,
 
   // Written before the dial; content_sent_at before the final dot is; the rest with the outcome.
   `create table delivery_attempts (
@@ -246,9 +246,9 @@ const statements = [
      details text not null,
      suppression_id uuid,
      primary key (account_id, id, bucket)) partition by list (bucket)`,
-  `create index bounces_newest on bounces (server_id, id desc)`,
-  `create index bounces_type on bounces (server_id, type, id desc)`,
-  `create index bounces_address on bounces (server_id, address_key, id desc)`,
+  `create index bounces_newest on bounces (server_id, id)`,
+  `create index bounces_type on bounces (server_id, type, id)`,
+  `create index bounces_address on bounces (server_id, address_key, id)`,
 
   // The log. Order is (log_xact, id): the transaction that wrote the event, then the id drawn inside it. Readers stop
   // below the oldest transaction still running (src/events/log.ts says why a sequence would lose rows).
@@ -266,7 +266,7 @@ const statements = [
      tag text,
      metadata jsonb,
      data jsonb,
-     primary key (server_id, log_xact, id, bucket)) partition by list (bucket)`,
+     primary key (account_id, server_id, log_xact, id, bucket)) partition by list (bucket)`,
   `create index events_log on events (log_xact, id)`,
   `create index events_message on events (message_id)`,
 
@@ -325,5 +325,5 @@ const statements = [
      subject_ids text[] not null default '{}',
      changes jsonb,
      primary key (account_id, id))`,
-  `create index audit_log_action on audit_log (account_id, action, id desc)`,
+  `create index audit_log_action on audit_log (account_id, action, id)`,
 ];

@@ -240,15 +240,14 @@ async function store(scope: WriteScope, inside: Inside, accepted: readonly Candi
       });
     });
   }
-  await insertMessages(
-    scope,
-    accepted.map(({ message }) => message),
-  );
-  await insertContents(
-    scope,
-    accepted.map(({ message, prepared }) => ({ messageId: message.id, body: prepared.content })),
-  );
-  await insertRecipients(scope, recipients);
-  await enqueue(scope, queued);
-  await append(scope, events);
+  const messages = accepted.map(({ message }) => message);
+  const contents = accepted.map(({ message, prepared }) => ({ messageId: message.id, body: prepared.content }));
+  // None needs another's answer: they leave together.
+  await Promise.all([
+    insertMessages(scope, messages),
+    insertContents(scope, contents),
+    insertRecipients(scope, recipients),
+    enqueue(scope, queued),
+    append(scope, events),
+  ]);
 }

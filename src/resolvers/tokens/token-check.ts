@@ -1,7 +1,7 @@
 // Who a token is. In the steady state without the database: what is known is kept for a moment, thrown away when any
 // token changes anywhere (`tokens`), and looked up again after MAX_AGE_MS, so that a revoked token is dead everywhere
 // within two seconds even if the notification was lost.
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 import { findTokenBySecret, listDeadTokens, recordTokenUses, type TokenRow } from '#/db/api-tokens.ts';
 import type { Database } from '#/db/client.ts';
@@ -55,7 +55,7 @@ export function createTokenCheck(deps: { db: Database; clock: Clock; channel: Ch
   };
 
   const recall = (secret: string): Promise<Known | null> => {
-    const hash = createHash('sha256').update(secret).digest();
+    const hash = digest('sha256', secret, 'buffer');
     const key = hash.toString('latin1');
     const now = clock.monotonic();
     const entry = entries.get(key);

@@ -9,8 +9,8 @@ import { Transcript } from './transcript.ts';
 import { writeContent } from './write-content.ts';
 
 /**
- * Up to this size the caller's note before the final dot is written while the content travels, which saves its time. A
- * larger message travels long enough that noting first would leave the message in doubt for nothing if we die meanwhile.
+ * Up to this size the caller's note comes before the content, and content and dot leave in one system call. A larger
+ * message travels long enough that noting first would leave it in doubt for nothing if we die meanwhile.
  */
 const SMALL = 65_536;
 
@@ -125,14 +125,14 @@ export class Transaction {
     const channel = this.#channel;
     this.#phase = 'content';
     channel.expect(1);
-    const early = this.#transaction.size <= SMALL ? this.#beforeFinalDot() : null;
+    const small = this.#transaction.size <= SMALL;
+    if (small) await this.#beforeFinalDot();
+    if (channel.failure !== null || channel.hasReply) return;
     const bytes = await writeContent(channel, this.#transaction.content, this.#stuffer, this.#timeouts.data).catch(
       (reason: unknown) => this.#abort('content could not be read', reason),
     );
     if (typeof bytes === 'number') this.#transcript.content(bytes);
-    // Also when all is lost: the caller's note must not come after the result.
-    if (early !== null) await early;
-    else if (channel.failure === null && !channel.hasReply) await this.#beforeFinalDot();
+    if (!small && channel.failure === null && !channel.hasReply) await this.#beforeFinalDot();
   }
 
   async #beforeFinalDot(): Promise<void> {
