@@ -1,8 +1,8 @@
 // Idempotency keys: claimed in the transaction of the message that they stand for, so that key and message are there
 // together or not at all.
-import { sql } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 import type { SystemScope, WriteScope } from './scope.ts';
-import { array } from './arrays.ts';
+import { array, encodeArray } from './arrays.ts';
 
 /** The same key and body within this time gives the first answer again. */
 export const IDEMPOTENCY_HOURS = 24;
@@ -14,22 +14,30 @@ export interface IdempotencyClaim {
   readonly messageId: string;
 }
 
+/** Row by row, `limit 1`: as a join it would follow another index of the account, and read all of its keys. */
+const FIND = `
+  select k.server_id as "serverId", k.key, k.request_hash as "requestHash", k.message_id as "messageId"
+  from unnest($2::uuid[], $3::text[]) as w (server_id, key)
+  cross join lateral (
+    select * from idempotency_keys where account_id = $1::uuid and server_id = w.server_id and key = w.key limit 1) as k
+  where k.expires_at > $4`;
+
 /** Keys that are held, of those asked for. */
 export async function findIdempotencyKeys(
   scope: WriteScope,
   keys: readonly Pick<IdempotencyClaim, 'serverId' | 'key'>[],
 ): Promise<IdempotencyClaim[]> {
   if (keys.length === 0) return [];
-  const servers = keys.map(({ serverId }) => serverId);
-  const names = keys.map(({ key }) => key);
-  // Row by row, `limit 1`: as a join it would follow another index of the account, and read all of its keys.
-  const { rows } = await sql<IdempotencyClaim>`
-    select k.server_id, k.key, k.request_hash, k.message_id
-    from unnest(${array('uuid', servers)}, ${array('text', names)}) as w (server_id, key)
-    cross join lateral (
-      select * from idempotency_keys
-      where account_id = ${scope.accountId}::uuid and server_id = w.server_id and key = w.key limit 1) as k
-    where k.expires_at > ${scope.now}`.execute(scope.tx);
+  const servers = encodeArray(
+    'uuid',
+    keys.map(({ serverId }) => serverId),
+  );
+  const names = encodeArray(
+    'text',
+    keys.map(({ key }) => key),
+  );
+  const statement = CompiledQuery.raw(FIND, [scope.accountId, servers, names, scope.now]);
+  const { rows } = await scope.tx.withoutPlugins().executeQuery<IdempotencyClaim>(statement);
   return rows;
 }
 

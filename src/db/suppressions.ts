@@ -1,8 +1,8 @@
 // Addresses that get no mail, for each stream, under a hash of the address.
-import { sql } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 import type { SuppressionReason } from '#/domain/errors.ts';
-import type { ReadScope, SystemWriteScope } from './scope.ts';
-import { array } from './arrays.ts';
+import type { ReadScope, SystemWriteScope, WriteScope } from './scope.ts';
+import { array, encodeArray } from './arrays.ts';
 
 export interface SuppressionKey {
   readonly streamId: string;
@@ -13,18 +13,30 @@ export interface FoundSuppression extends SuppressionKey {
   readonly reason: SuppressionReason;
 }
 
-export async function findSuppressions(scope: ReadScope, keys: readonly SuppressionKey[]): Promise<FoundSuppression[]> {
+/** Row by row, `limit 1`: as a join it would follow the stream's index, and read all of its suppressions. */
+const FIND = `
+  select s.stream_id as "streamId", s.address_hash as hash, s.reason
+  from unnest($2::uuid[], $3::bytea[]) as w (stream_id, hash)
+  cross join lateral (
+    select * from suppressions
+    where account_id = $1::uuid and stream_id = w.stream_id and address_hash = w.hash limit 1) as s`;
+
+export async function findSuppressions(
+  scope: WriteScope,
+  keys: readonly SuppressionKey[],
+): Promise<FoundSuppression[]> {
   if (keys.length === 0) return [];
-  const streams = keys.map(({ streamId }) => streamId);
-  const hashes = keys.map(({ hash }) => hash);
-  // Row by row, `limit 1`: as a join it would follow the stream's index, and read all of its suppressions.
-  const found = sql<FoundSuppression>`(
-    select s.stream_id, s.address_hash as hash, s.reason
-    from unnest(${array('uuid', streams)}, ${array('bytea', hashes)}) as w (stream_id, hash)
-    cross join lateral (
-      select * from suppressions
-      where account_id = ${scope.accountId}::uuid and stream_id = w.stream_id and address_hash = w.hash limit 1) as s)`;
-  return scope.db.selectFrom(found.as('found')).selectAll().execute();
+  const streams = encodeArray(
+    'uuid',
+    keys.map(({ streamId }) => streamId),
+  );
+  const hashes = encodeArray(
+    'bytea',
+    keys.map(({ hash }) => hash),
+  );
+  const statement = CompiledQuery.raw(FIND, [scope.accountId, streams, hashes]);
+  const { rows } = await scope.tx.withoutPlugins().executeQuery<FoundSuppression>(statement);
+  return rows;
 }
 
 export interface NewSuppression {

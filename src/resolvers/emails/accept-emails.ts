@@ -37,10 +37,13 @@ export async function acceptEmails(
 ): Promise<readonly Outcome[]> {
   const outcomes = new Map<PreparedEmail, Outcome>();
   const { first, repeated } = partByKey(group);
-  const held = await answerHeldKeys(scope, first, outcomes);
-  const candidates = await leaveOutSuppressed(scope, inside, held, outcomes);
-  const accepted = await claimKeys(scope, candidates, outcomes);
-  await store(scope, inside, accepted);
+  // Two turns to the database: what must be known, and then all that is written.
+  const [fresh, suppressions] = await Promise.all([
+    answerHeldKeys(scope, first, outcomes),
+    listSuppressed(scope, first),
+  ]);
+  const accepted = leaveOutSuppressed(scope, inside, fresh, suppressions, outcomes);
+  await Promise.all([claimKeys(scope, accepted), store(scope, inside, accepted)]);
   for (const { prepared, message } of accepted) outcomes.set(prepared, message);
   for (const [later, earlier] of repeated) outcomes.set(later, answerAgain(later, earlier, outcomes.get(earlier)));
   return group.map((prepared) => {
@@ -108,21 +111,23 @@ async function answerHeldKeys(
   });
 }
 
-async function leaveOutSuppressed(
-  scope: WriteScope,
-  inside: Inside,
-  group: readonly PreparedEmail[],
-  outcomes: Map<PreparedEmail, Outcome>,
-): Promise<readonly Candidate[]> {
+type Suppressions = ReadonlyMap<string, SuppressionReason>;
+
+async function listSuppressed(scope: WriteScope, group: readonly PreparedEmail[]): Promise<Suppressions> {
   const keys = group.flatMap(({ stream, email }) =>
     email.recipients.map(({ mailbox }) => ({ streamId: stream.id, hash: addressHash(mailbox.key) })),
   );
-  const found = new Map(
-    (await findSuppressions(scope, keys)).map(({ streamId, hash, reason }) => [
-      `${streamId}${hash.toString('hex')}`,
-      reason,
-    ]),
-  );
+  const found = await findSuppressions(scope, keys);
+  return new Map(found.map(({ streamId, hash, reason }) => [`${streamId}${hash.toString('hex')}`, reason]));
+}
+
+function leaveOutSuppressed(
+  scope: WriteScope,
+  inside: Inside,
+  group: readonly PreparedEmail[],
+  found: Suppressions,
+  outcomes: Map<PreparedEmail, Outcome>,
+): readonly Candidate[] {
   const candidates: Candidate[] = [];
   for (const prepared of group) {
     const suppressed = new Map<string, SuppressionReason>();
@@ -140,29 +145,20 @@ async function leaveOutSuppressed(
   return candidates;
 }
 
-/** A key that another transaction claimed since we looked is answered by what it stands for. */
-async function claimKeys(
-  scope: WriteScope,
-  candidates: readonly Candidate[],
-  outcomes: Map<PreparedEmail, Outcome>,
-): Promise<readonly Candidate[]> {
+/** A key that another transaction claimed since we looked: everything is undone and done again, and then finds it held. */
+class KeyTakenMeanwhile extends Error {
+  /** serialization_failure: the wrapper repeats the transaction. */
+  readonly code = '40001';
+}
+
+async function claimKeys(scope: WriteScope, candidates: readonly Candidate[]): Promise<void> {
   const claims: IdempotencyClaim[] = candidates.flatMap(({ prepared: { server, email, requestHash }, message }) =>
     email.idempotencyKey === null || requestHash === null
       ? []
       : [{ serverId: server.id, key: email.idempotencyKey, requestHash, messageId: message.id }],
   );
   const got = await claimIdempotencyKeys(scope, claims);
-  if (got.size === claims.length) return candidates;
-  const lost = candidates.filter(({ prepared }) => {
-    const key = keyOf(prepared);
-    return key !== null && !got.has(key);
-  });
-  await answerHeldKeys(
-    scope,
-    lost.map(({ prepared }) => prepared),
-    outcomes,
-  );
-  return candidates.filter((candidate) => !lost.includes(candidate));
+  if (got.size !== claims.length) throw new KeyTakenMeanwhile('an idempotency key was claimed meanwhile');
 }
 
 function messageOf(scope: WriteScope, inside: Inside, prepared: PreparedEmail): MessageRow {
