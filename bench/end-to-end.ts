@@ -1,17 +1,25 @@
-// End to end: accepted by batches, delivered unsigned over one relay to a sink; beside it Postfix between its own
-// smtp-source and smtp-sink.
+// End to end: accepted by batches, delivered over one relay to a sink, unsigned or with both signatures; beside it
+// Postfix, unsigned, between its own smtp-source and smtp-sink.
 import { BATCH_BYTES } from './batch.ts';
 import { settle } from './database.ts';
 import { startPostfix } from './postfix.ts';
-import { relayRun, type RelayRun, startRelaying } from './relay-run.ts';
+import { relayRun, type RelayRun, type Signing, startRelaying } from './relay-run.ts';
 import { atLeast, type Context, cpuFigures, figure, type Outcome, ratio } from './scenario.ts';
 import { startSink } from './sink.ts';
 
-export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
+export function endToEnd(context: Context): Promise<readonly Outcome[]> {
+  return measure(context, 'off', 2);
+}
+
+export function endToEndSigned(context: Context): Promise<readonly Outcome[]> {
+  return measure(context, 'required', 1.5);
+}
+
+async function measure(context: Context, signing: Signing, target: number): Promise<readonly Outcome[]> {
   const messages = context.quick ? 4_000 : 20_000;
   await using sink = await startSink(context.say);
   await using postfixSink = await startSink(context.say);
-  await using serving = await startRelaying(context, sink);
+  await using serving = await startRelaying(context, sink, signing);
   const postfix = await startPostfix(postfixSink, context.say);
   await using _ = typeof postfix === 'string' ? null : postfix;
   const ours: RelayRun[] = [];
@@ -55,7 +63,7 @@ export async function endToEnd(context: Context): Promise<readonly Outcome[]> {
       '/s',
       theirs.map((run) => run.accepted),
     ),
-    ratio('ratio to Postfix', delivered, peer, atLeast(2)),
+    ratio('ratio to Postfix', delivered, peer, atLeast(target)),
     ...cpu,
   ];
 }

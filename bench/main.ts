@@ -7,7 +7,7 @@ import { atEnd, endAll } from './at-end.ts';
 import { backlog } from './backlog.ts';
 import { batch } from './batch.ts';
 import { coldStart } from './cold-start.ts';
-import { endToEnd } from './end-to-end.ts';
+import { endToEnd, endToEndSigned } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
 import { idle } from './idle.ts';
 import { tableOf } from './report.ts';
@@ -22,6 +22,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   send,
   batch,
   e2e: endToEnd,
+  signed: endToEndSigned,
   sign,
   idle,
   backlog,

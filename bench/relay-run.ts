@@ -14,9 +14,16 @@ export interface RelayRun {
   readonly cpu: CpuCost;
 }
 
-export function startRelaying(context: Context, sink: Sink): Promise<Serving> {
+/** `off`: unsigned; `required`: with both DKIM signatures. */
+export type Signing = 'off' | 'required';
+
+export function startRelaying(context: Context, sink: Sink, signing: Signing = 'off'): Promise<Serving> {
   return startServing(context, {
-    settings: { VEREDUS_OUTBOUND: 'relay', VEREDUS_RELAY_URL: `smtp://127.0.0.1:${sink.port}` },
+    settings: {
+      VEREDUS_OUTBOUND: 'relay',
+      VEREDUS_RELAY_URL: `smtp://127.0.0.1:${sink.port}`,
+      VEREDUS_SIGNING: signing,
+    },
   });
 }
 
