@@ -12,6 +12,7 @@ import { hashPassword } from '#/runtime/password-hash.ts';
 import { obtainSecretKeys } from '#/runtime/secret-keys.ts';
 import { readArguments, required, UsageError } from './arguments.ts';
 import { openDatabase } from './database.ts';
+import { assertSharedKey } from './shared-key.ts';
 
 const options = {
   account: { type: 'string' },
@@ -42,6 +43,7 @@ export async function run(args: readonly string[]): Promise<void> {
   await using database = await openDatabase(config, log, 'share');
   if (config.autoMigrate) await migrateToLatest(database.connectionString, systemClock.now());
   await using base = createBase({ connectionString: database.connectionString, secretKeys, log });
+  await assertSharedKey(base);
   const made = await bootstrap(base, order);
   const answer = {
     accountId: encodeId('account', made.accountId),

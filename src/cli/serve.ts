@@ -14,6 +14,7 @@ import { obtainSecretKeys } from '#/runtime/secret-keys.ts';
 import { readArguments } from './arguments.ts';
 import { openDatabase } from './database.ts';
 import { addresses, firstSteps } from './first-start.ts';
+import { assertSharedKey } from './shared-key.ts';
 import { startWorkers } from './workers.ts';
 
 export async function run(args: readonly string[]): Promise<void> {
@@ -62,6 +63,7 @@ async function prepareInstallation(config: Config, connectionString: string, sec
   await using base = createBase({ connectionString, secretKeys, log });
   // The embedded server's folder is locked to this process: whoever held a lease is dead, and need not be waited for.
   if (config.databaseUrl === null) await writeInSystemScope(base.system, systemClock.now(), endAllLeases);
+  await assertSharedKey(base);
   return await firstSteps(config, base);
 }
 

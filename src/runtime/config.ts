@@ -191,7 +191,7 @@ const schema = z
     VEREDUS_DATABASE_URL: optional(databaseUrl, 'Any PostgreSQL from 15 on; unset, the embedded one is used.', true),
     VEREDUS_SECRET_KEY: optional(
       secretKeys,
-      'Encrypts secrets at rest (DKIM keys, webhook secrets): at least 32 characters; several, comma-separated, while rotating. Unset, one is made in the data folder; needed with VEREDUS_DATABASE_URL.',
+      'Encrypts secrets at rest (DKIM keys, webhook secrets): at least 32 characters; several, comma-separated, while rotating. Unset, one is made in the data folder. Nodes that share a database need the same.',
       true,
     ),
     VEREDUS_PUBLIC_URL: setting(

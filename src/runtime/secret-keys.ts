@@ -1,26 +1,17 @@
-// Which keys secrets are sealed with: the operator's, and on an embedded installation the one that lies in its data folder
-// and is made when there is none.
+// Which keys secrets are sealed with: the operator's, and the one in the data folder, which is made when there is neither.
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, ConfigError } from './config.ts';
+import type { Config } from './config.ts';
 
 const FILE = 'secret.key';
 
 /**
- * First the key that seals. One in the data folder still opens what was sealed before the operator set another. With a
- * PostgreSQL of their own several nodes share the secrets, and a key made by one of them would be lost on the others.
+ * First the key that seals. One in the data folder still opens what was sealed before the operator set another. Nodes
+ * that share a database must share the key: set it, or give them one data folder (src/cli/shared-key.ts refuses another).
  */
-export async function obtainSecretKeys(
-  config: Pick<Config, 'databaseUrl' | 'dataDir' | 'secretKeys'>,
-): Promise<readonly string[]> {
+export async function obtainSecretKeys(config: Pick<Config, 'dataDir' | 'secretKeys'>): Promise<readonly string[]> {
   const given = config.secretKeys ?? [];
-  if (config.databaseUrl !== null) {
-    if (given.length > 0) return given;
-    throw new ConfigError([
-      'VEREDUS_SECRET_KEY: is needed with VEREDUS_DATABASE_URL, the same on every node (e.g. openssl rand -base64 32)',
-    ]);
-  }
   const path = join(config.dataDir, FILE);
   const kept = await readKey(path);
   if (kept !== null) return given.includes(kept) ? given : [...given, kept];

@@ -1,23 +1,45 @@
 // The parts together: a domain from its adding to signed mail in a whole application, and the key that the program needs.
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { startApp } from '../support/app.ts';
 import { startDnsServer } from '../support/dns-server.ts';
 import { type TestRecord, zoneOf } from '../support/domains.ts';
+import { createDatabase } from '../support/postgres.ts';
 import { environment } from '../support/program.ts';
 import { startSmtpPeer } from '../support/smtp-peer.ts';
 
 const program = join(import.meta.dirname, '../../bin/veredus');
 
-test('the program does not start on a database of its own without a key, and says why', async () => {
-  const env = environment({ VEREDUS_DATABASE_URL: 'postgres://127.0.0.1:1/none', VEREDUS_SECRET_KEY: '' });
-  const failed: unknown = await promisify(execFile)(program, ['serve'], { env }).catch((error: unknown) => error);
-  expect(failed).toMatchObject({
-    code: 78,
-    stderr: expect.stringMatching(/VEREDUS_SECRET_KEY: is needed with VEREDUS_DATABASE_URL/),
-  });
+test('a node whose key is not the one of its database is refused, and says why', async () => {
+  await using database = await createDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'veredus-nodes-'));
+  const bootstrap = (dataDir: string, more: Readonly<Record<string, string>> = {}) =>
+    promisify(execFile)(
+      program,
+      ['bootstrap', '--account', 'Acme', '--owner-email', 'o@acme.example', '--server', 'One'],
+      {
+        env: environment({
+          VEREDUS_DATABASE_URL: database.connectionString,
+          VEREDUS_DATA_DIR: join(folder, dataDir),
+        VEREDUS_SECRET_KEY: '',
+          ...more,
+        }),
+      },
+    );
+  try {
+    await bootstrap('first');
+    await expect(bootstrap('second')).rejects.toMatchObject({
+      code: 78,
+      stderr: expect.stringMatching(/VEREDUS_SECRET_KEY: .*sealed with another key/),
+    });
+    await bootstrap('second', { VEREDUS_SECRET_KEY_FILE: join(folder, 'first', 'secret.key') });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('mail of a domain that was added and seen is signed with both keys and travels under its return path', async () => {

@@ -3,7 +3,6 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ConfigError } from '#/runtime/config.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import { createSecretBox } from '#/runtime/secret-box.ts';
 import { obtainSecretKeys } from '#/runtime/secret-keys.ts';
@@ -65,27 +64,20 @@ describe('the keys', () => {
   });
   afterAll(() => rm(dataDir, { recursive: true }));
 
-  test('must be given with a database that nodes may share', async () => {
-    const refused = obtainSecretKeys({ databaseUrl: 'postgres://x', dataDir, secretKeys: null });
-    await expect(refused).rejects.toThrow(ConfigError);
-    await expect(refused).rejects.toThrow(/VEREDUS_SECRET_KEY: is needed with VEREDUS_DATABASE_URL/);
-    expect(await obtainSecretKeys({ databaseUrl: 'postgres://x', dataDir, secretKeys: [NEW] })).toEqual([NEW]);
-  });
-
   test('are not made again in the place of an empty file', async () => {
     const folder = await mkdtemp(join(dataDir, 'empty-'));
     await writeFile(join(folder, 'secret.key'), '\n');
-    await expect(obtainSecretKeys({ databaseUrl: null, dataDir: folder, secretKeys: null })).rejects.toThrow(/empty/);
+    await expect(obtainSecretKeys({ dataDir: folder, secretKeys: null })).rejects.toThrow(/empty/);
   });
 
-  test('are made once on an embedded installation, for its owner alone to read', async () => {
-    const ask = () => obtainSecretKeys({ databaseUrl: null, dataDir, secretKeys: null });
+  test('are made once in the data folder, for its owner alone to read', async () => {
+    const ask = () => obtainSecretKeys({ dataDir, secretKeys: null });
     const all = await Promise.all([ask(), ask(), ask()]);
     const [first] = all[0] ?? [];
     expect(new Set(all.map(([key]) => key))).toEqual(new Set([first]));
     expect((await stat(join(dataDir, 'secret.key'))).mode & 0o777).toBe(0o600);
     expect((await readFile(join(dataDir, 'secret.key'), 'utf8')).trim()).toBe(first);
     // A key that the operator sets later seals; what the first one sealed still opens.
-    expect(await obtainSecretKeys({ databaseUrl: null, dataDir, secretKeys: [NEW] })).toEqual([NEW, first]);
+    expect(await obtainSecretKeys({ dataDir, secretKeys: [NEW] })).toEqual([NEW, first]);
   });
 });
