@@ -25,7 +25,7 @@ test('a node whose key is not the one of its database is refused, and says why',
         env: environment({
           VEREDUS_DATABASE_URL: database.connectionString,
           VEREDUS_DATA_DIR: join(folder, dataDir),
-        VEREDUS_SECRET_KEY: '',
+          VEREDUS_SECRET_KEY: '',
           ...more,
         }),
       },
