@@ -10,6 +10,7 @@ import { builder, guarded } from './builder.ts';
 import { resultUnion } from './errors.ts';
 import { uuidOf } from './ids.ts';
 import { IdInput } from './inputs.ts';
+import { callerAt } from './locate.ts';
 
 export const StreamKind = builder.enumType('StreamKind', {
   description: 'What a stream carries.',
@@ -85,12 +86,11 @@ builder.mutationFields((t) => ({
       `Adds a stream to a server, which may have ${MAX_STREAMS}, archived ones included.`,
     ),
     args: { input: t.arg({ type: CreateStreamInput, description: 'The new stream.' }) },
-    resolve: (_root, { input }, { deps, caller }) =>
-      createStream(deps, caller, {
-        ...input,
-        serverId: uuidOf('server', input.serverId),
-        description: input.description ?? null,
-      }),
+    resolve: async (_root, { input }, context) => {
+      const serverId = uuidOf('server', input.serverId);
+      const caller = await callerAt(context, createStream.permission, 'server', serverId);
+      return createStream(context.deps, caller, { ...input, serverId, description: input.description ?? null });
+    },
   }),
   archiveStream: t.withAuth({ can: archiveStream.permission }).field({
     type: ArchiveStreamResult,
@@ -100,13 +100,19 @@ builder.mutationFields((t) => ({
       `Stops sending on a stream. It can be brought back for ${PURGE_DAYS} days. The streams outbound and inbound cannot be archived.`,
     ),
     args: { input: t.arg({ type: IdInput, description: 'The stream.' }) },
-    resolve: (_root, { input }, { deps, caller }) => archiveStream(deps, caller, { id: uuidOf('stream', input.id) }),
+    resolve: async (_root, { input }, context) => {
+      const id = uuidOf('stream', input.id);
+      return archiveStream(context.deps, await callerAt(context, archiveStream.permission, 'stream', id), { id });
+    },
   }),
   unarchiveStream: t.withAuth({ can: unarchiveStream.permission }).field({
     type: UnarchiveStreamResult,
     nullable: true,
     description: guarded(unarchiveStream.permission, 'Brings an archived stream back.'),
     args: { input: t.arg({ type: IdInput, description: 'The stream.' }) },
-    resolve: (_root, { input }, { deps, caller }) => unarchiveStream(deps, caller, { id: uuidOf('stream', input.id) }),
+    resolve: async (_root, { input }, context) => {
+      const id = uuidOf('stream', input.id);
+      return unarchiveStream(context.deps, await callerAt(context, unarchiveStream.permission, 'stream', id), { id });
+    },
   }),
 }));

@@ -124,7 +124,10 @@ export const schema = new GraphQLSchema({
         resolve: (_, { name }) => `hello ${name ?? 'world'}`,
       },
       nodes: { type: page, args: { first: { type: new GraphQLNonNull(GraphQLInt) } }, resolve: pageOf },
-      whoami: { type: GraphQLString, resolve: (_, __, { caller }) => caller?.actor.label ?? null },
+      whoami: {
+        type: GraphQLString,
+        resolve: (_, __, { caller }) => (caller !== null && 'actor' in caller ? caller.actor.label : null),
+      },
       address: { type: GraphQLString, resolve: (_, __, { request }) => request.ipAddress },
       defect: {
         type: GraphQLString,
@@ -244,7 +247,7 @@ export async function startHttp(options: WorldOptions = {}): Promise<HttpWorld> 
     log: listLog(log),
     clock: options.clock ?? systemClock,
     random: systemRandom,
-    authenticate: async (secret) => callers.get(secret) ?? null,
+    authenticate: async ({ secret }) => callers.get(secret) ?? null,
     createContext: (caller, request): TestContext => ({ caller, request, ...initContextCache() }),
     onRevocation: (listener) => {
       listeners.add(listener);
