@@ -9,7 +9,7 @@ import { RETENTION_DAYS } from '#/domain/retention.ts';
 import { builder, guarded } from './builder.ts';
 import { Domain, DomainConnection } from './domain.ts';
 import { type Context, everywhere, enter, within } from './context.ts';
-import { inItsAccount, onAccount } from './guards.ts';
+import { inItsAccount, onAccount, onId } from './guards.ts';
 import { loadersIn, loadersOf } from './loaders.ts';
 import { locate } from './locate.ts';
 import { afterText, checkFirst, connectionOf, firstText } from './paging.ts';
@@ -110,7 +110,7 @@ builder.objectField(Server, 'account', (t) =>
 );
 
 builder.queryField('account', (t) =>
-  t.withAuth({ can: 'account.read' }).field({
+  t.withAuth(onId({ permission: 'account.read' }, 'account', 'id')).field({
     type: Account,
     nullable: true,
     description: "An account by its id. Without id: the caller's account, when there is exactly one.",

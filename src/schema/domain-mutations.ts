@@ -9,6 +9,7 @@ import { builder, guarded } from './builder.ts';
 import { Domain } from './domain.ts';
 import { resultUnion } from './errors.ts';
 import { uuidOf } from './ids.ts';
+import { onId } from './guards.ts';
 import { callerAt } from './locate.ts';
 import { Deleted, IdInput } from './inputs.ts';
 
@@ -47,7 +48,7 @@ const RemoveDomainResult = resultUnion(
 );
 
 builder.mutationFields((t) => ({
-  addDomain: t.withAuth({ can: addDomain.permission }).field({
+  addDomain: t.withAuth(onId(addDomain, 'account', 'input.accountId')).field({
     type: AddDomainResult,
     nullable: true,
     description: guarded(
@@ -62,7 +63,7 @@ builder.mutationFields((t) => ({
       return addDomain(context.deps, caller, { accountId, name: input.name, returnPath: input.returnPath ?? null });
     },
   }),
-  verifyDomain: t.withAuth({ can: verifyDomain.permission }).field({
+  verifyDomain: t.withAuth(onId(verifyDomain, 'domain', 'input.id')).field({
     type: VerifyDomainResult,
     nullable: true,
     description: guarded(
@@ -77,7 +78,7 @@ builder.mutationFields((t) => ({
       return (await verifyDomain(context.deps, caller, { id })).domain;
     },
   }),
-  rotateDkimKey: t.withAuth({ can: rotateDkimKey.permission }).field({
+  rotateDkimKey: t.withAuth(onId(rotateDkimKey, 'domain', 'input.id')).field({
     type: RotateDkimKeyResult,
     nullable: true,
     description: guarded(
@@ -91,7 +92,7 @@ builder.mutationFields((t) => ({
       return rotateDkimKey(context.deps, await callerAt(context, rotateDkimKey.permission, 'domain', id), { id });
     },
   }),
-  removeDomain: t.withAuth({ can: removeDomain.permission }).field({
+  removeDomain: t.withAuth(onId(removeDomain, 'domain', 'input.id')).field({
     type: RemoveDomainResult,
     nullable: true,
     description: guarded(

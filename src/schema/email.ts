@@ -32,6 +32,7 @@ import { resultUnion } from './errors.ts';
 import { NOWHERE, uuidOf } from './ids.ts';
 import { IdInput } from './inputs.ts';
 import { LinkTracking } from './link-tracking.ts';
+import { onId } from './guards.ts';
 import { callerAt } from './locate.ts';
 import { Message } from './message.ts';
 import { ownServerOf } from './server.ts';
@@ -171,7 +172,7 @@ const CancelEmailResult = resultUnion(
 );
 
 builder.mutationFields((t) => ({
-  sendEmail: t.withAuth({ can: sendEmail.permission }).field({
+  sendEmail: t.withAuth(onId(sendEmail, 'server', 'input.serverId')).field({
     type: SendEmailResult,
     nullable: true,
     description: guarded(
@@ -196,7 +197,7 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: SendEmailsInput, description: 'The emails.' }) },
     resolve: async (_root, { input }, context) => settled(await sendAll(context, input.messages.map(requestOf))),
   }),
-  cancelEmail: t.withAuth({ can: cancelEmail.permission }).field({
+  cancelEmail: t.withAuth(onId(cancelEmail, 'message', 'input.id')).field({
     type: CancelEmailResult,
     nullable: true,
     description: guarded(cancelEmail.permission, 'Takes back what was not handed over yet.'),

@@ -6,11 +6,12 @@ import { builder, guarded } from './builder.ts';
 import type { Context } from './context.ts';
 import { MessageEvent, MessageEventFilter } from './event.ts';
 import { uuidOf } from './ids.ts';
+import { onId } from './guards.ts';
 import { callerAt } from './locate.ts';
 import { ownServerOf } from './server.ts';
 
 builder.subscriptionField('messageEvents', (t) =>
-  t.withAuth({ can: followEvents.permission }).field({
+  t.withAuth(onId(followEvents, 'server', 'serverId')).field({
     type: MessageEvent,
     description: guarded(
       followEvents.permission,

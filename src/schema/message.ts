@@ -12,7 +12,7 @@ import {
 import { builder, guarded } from './builder.ts';
 import { MessageEventConnection } from './event.ts';
 import { uuidOf } from './ids.ts';
-import { onItsServer } from './guards.ts';
+import { onId, onItsServer } from './guards.ts';
 import { loadersOf } from './loaders.ts';
 import { callerAt } from './locate.ts';
 import { afterText, checkFirst, connectionOf, firstText, MAX_EVENT_PAGE } from './paging.ts';
@@ -142,7 +142,7 @@ export const MessageFilter = builder.inputType('MessageFilter', {
 });
 
 builder.queryField('message', (t) =>
-  t.withAuth({ can: getMessage.permission }).field({
+  t.withAuth(onId(getMessage, 'message', 'id')).field({
     type: Message,
     nullable: true,
     description: guarded(getMessage.permission, 'A message by its id; null once removed.'),

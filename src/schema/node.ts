@@ -55,8 +55,7 @@ async function findNode(context: Context, id: string): Promise<object | null> {
   if (!isLocated(kind)) return null;
   if (kind === 'token') return findToken(context, uuid);
   const { typeName, permission } = rules[kind];
-  // A caller that may nowhere do it is told so, whether or not the thing is there.
-  if (!context.callers.some(({ actor }) => refusalOf(actor, permission) === null)) throw forbidden(context, permission);
+  refuseTokenWithout(context, permission);
   const located = await locate(context, kind, uuid);
   return located === null ? null : nodeOf(located, typeName, permission);
 }
@@ -83,7 +82,8 @@ async function findToken(context: Context, uuid: string): Promise<object | null>
   return nodeOf(located, typeName, located.serverId === null ? 'accountToken.read' : 'serverToken.read');
 }
 
-function forbidden({ callers }: Context, permission: Permission): Forbidden {
-  const [first] = callers;
-  return new Forbidden((first === undefined ? null : refusalOf(first.actor, permission)) ?? permission);
+/** A token that may not see things of a kind is told so, whether or not this one is there. */
+function refuseTokenWithout({ asker }: Context, permission: Permission): void {
+  const refusal = asker !== null && 'actor' in asker ? refusalOf(asker.actor, permission) : null;
+  if (refusal !== null) throw new Forbidden(refusal);
 }

@@ -13,6 +13,7 @@ import { resendSenderSignature } from '#/resolvers/sender-signatures/resend-send
 import { builder, guarded } from './builder.ts';
 import { resultUnion } from './errors.ts';
 import { uuidOf } from './ids.ts';
+import { onId } from './guards.ts';
 import { callerAt } from './locate.ts';
 import { Deleted, IdInput } from './inputs.ts';
 
@@ -73,7 +74,7 @@ const RemoveSenderSignatureResult = resultUnion(
 );
 
 builder.mutationFields((t) => ({
-  addSenderSignature: t.withAuth({ can: addSenderSignature.permission }).field({
+  addSenderSignature: t.withAuth(onId(addSenderSignature, 'account', 'input.accountId')).field({
     type: AddSenderSignatureResult,
     nullable: true,
     description: guarded(
@@ -94,7 +95,7 @@ builder.mutationFields((t) => ({
       });
     },
   }),
-  resendSenderSignature: t.withAuth({ can: resendSenderSignature.permission }).field({
+  resendSenderSignature: t.withAuth(onId(resendSenderSignature, 'signature', 'input.id')).field({
     type: ResendSenderSignatureResult,
     nullable: true,
     description: guarded(
@@ -109,7 +110,7 @@ builder.mutationFields((t) => ({
       return resendSenderSignature(context.deps, caller, { id });
     },
   }),
-  removeSenderSignature: t.withAuth({ can: removeSenderSignature.permission }).field({
+  removeSenderSignature: t.withAuth(onId(removeSenderSignature, 'signature', 'input.id')).field({
     type: RemoveSenderSignatureResult,
     nullable: true,
     description: guarded(

@@ -7,6 +7,7 @@ import { updateServer } from '#/resolvers/servers/update-server.ts';
 import { builder, guarded } from './builder.ts';
 import { resultUnion } from './errors.ts';
 import { uuidOf } from './ids.ts';
+import { onId } from './guards.ts';
 import { callerAt } from './locate.ts';
 import { Deleted, IdInput } from './inputs.ts';
 import { LinkTracking } from './link-tracking.ts';
@@ -61,7 +62,7 @@ const DeleteServerResult = resultUnion(
 );
 
 builder.mutationFields((t) => ({
-  createServer: t.withAuth({ can: createServer.permission }).field({
+  createServer: t.withAuth(onId(createServer, 'account', 'input.accountId')).field({
     type: CreateServerResult,
     nullable: true,
     description: guarded(createServer.permission, 'Makes a server with the streams outbound, inbound and broadcast.'),
@@ -78,7 +79,7 @@ builder.mutationFields((t) => ({
       });
     },
   }),
-  updateServer: t.withAuth({ can: updateServer.permission }).field({
+  updateServer: t.withAuth(onId(updateServer, 'server', 'input.id')).field({
     type: UpdateServerResult,
     nullable: true,
     description: guarded(updateServer.permission, 'Changes the settings of a server.'),
@@ -92,7 +93,7 @@ builder.mutationFields((t) => ({
       });
     },
   }),
-  deleteServer: t.withAuth({ can: deleteServer.permission }).field({
+  deleteServer: t.withAuth(onId(deleteServer, 'server', 'input.id')).field({
     type: DeleteServerResult,
     nullable: true,
     description: guarded(deleteServer.permission, 'Deletes a server. Its tokens are dead at once.'),

@@ -10,7 +10,7 @@ import { builder, guarded } from './builder.ts';
 import { MessageEventConnection, MessageEventFilter } from './event.ts';
 import { LinkTracking, linkTrackingOf } from './link-tracking.ts';
 import { type Context, within } from './context.ts';
-import { onServer } from './guards.ts';
+import { onId, onServer } from './guards.ts';
 import { loadersIn, loadersOf } from './loaders.ts';
 import { locate } from './locate.ts';
 import { MessageConnection, MessageFilter } from './message.ts';
@@ -144,7 +144,7 @@ export const ServerConnection = builder.connectionObject(
 );
 
 builder.queryField('server', (t) =>
-  t.withAuth({ can: 'server.read' }).field({
+  t.withAuth(onId({ permission: 'server.read' }, 'server', 'id')).field({
     type: Server,
     nullable: true,
     description: 'A server by its id. Without id: the server of the calling token.',

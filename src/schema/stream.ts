@@ -10,6 +10,7 @@ import { builder, guarded } from './builder.ts';
 import { resultUnion } from './errors.ts';
 import { uuidOf } from './ids.ts';
 import { IdInput } from './inputs.ts';
+import { onId } from './guards.ts';
 import { callerAt } from './locate.ts';
 
 export const StreamKind = builder.enumType('StreamKind', {
@@ -78,7 +79,7 @@ const UnarchiveStreamResult = resultUnion(
 );
 
 builder.mutationFields((t) => ({
-  createStream: t.withAuth({ can: createStream.permission }).field({
+  createStream: t.withAuth(onId(createStream, 'server', 'input.serverId')).field({
     type: CreateStreamResult,
     nullable: true,
     description: guarded(
@@ -92,7 +93,7 @@ builder.mutationFields((t) => ({
       return createStream(context.deps, caller, { ...input, serverId, description: input.description ?? null });
     },
   }),
-  archiveStream: t.withAuth({ can: archiveStream.permission }).field({
+  archiveStream: t.withAuth(onId(archiveStream, 'stream', 'input.id')).field({
     type: ArchiveStreamResult,
     nullable: true,
     description: guarded(
@@ -105,7 +106,7 @@ builder.mutationFields((t) => ({
       return archiveStream(context.deps, await callerAt(context, archiveStream.permission, 'stream', id), { id });
     },
   }),
-  unarchiveStream: t.withAuth({ can: unarchiveStream.permission }).field({
+  unarchiveStream: t.withAuth(onId(unarchiveStream, 'stream', 'input.id')).field({
     type: UnarchiveStreamResult,
     nullable: true,
     description: guarded(unarchiveStream.permission, 'Brings an archived stream back.'),
