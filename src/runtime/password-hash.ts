@@ -1,42 +1,29 @@
 // Passwords at rest: argon2id, one at a time, in a process of low priority beside the one that sends.
 //
-// Measured on two cores (docs/decisions/0013) with 50 sign-ins at once beside twenty lanes that compress and send:
-// left to itself argon2 takes all four threads of libuv, compression of 5 KB waits 775 ms instead of 11 and sending falls
-// from 2,785 to 92 a second. One at a time in the process: −25 %, p99 16 ms. In a child of niceness 10: −8 %, 13 ms, and −3 %
-// instead of −32 % when both cores are busy. A niced worker thread cannot help: argon2 works in libuv's threads.
+// Measured on two cores (docs/decisions/0013) with 50 sign-ins at once beside twenty lanes that compress and send: left to
+// itself argon2 takes all four threads of libuv, compression of 5 KB waits 775 ms instead of 11, and sending falls from
+// 2,785 to 92 a second. One at a time in the process: 2,087. In a child of niceness 10: 2,553; and when both cores are
+// busy 18 % of sending are lost instead of 32. A niced worker thread cannot help: argon2 works in libuv's threads.
 import argon2 from 'argon2';
+import { RateLimited } from '#/domain/errors.ts';
 import { MAX_UNITS, normalizePassword } from '#/domain/password/password-rules.ts';
 import { Hasher } from './password-hash/hasher.ts';
-import type { Answer, Job, Verified } from './password-hash/jobs.ts';
+import type { Answer, Job } from './password-hash/jobs.ts';
 import { nobodysHash, parameters } from './password-hash/parameters.ts';
-import type { Log } from './ports.ts';
+import type { Log, Passwords } from './ports.ts';
 
-export interface Passwords extends AsyncDisposable {
-  hash(password: string): Promise<string>;
-  /**
-   * `hash` null: nobody by that name, or no password; costs the time of a real comparison and never matches. `rehash`: the
-   * hash to store instead, when the password matched one with parameters of the past.
-   */
-  verify(hash: string | null, password: string): Promise<Verified>;
-}
-
-/** More are waiting than can be served in a few seconds: the caller answers RATE_LIMITED. */
-export class PasswordsBusy extends Error {
-  readonly code = 'PASSWORDS_BUSY';
-  constructor() {
-    super('Too many passwords are being checked at once.');
-  }
-}
+export interface RunningPasswords extends Passwords, AsyncDisposable {}
 
 /** 2.6 s of work on an idle machine. Whoever comes later would give up before the answer. */
 const MAX_WAITING = 64;
+const RETRY_AFTER_SECONDS = 5;
 
 /** For commands, which end after it; a server has `createPasswords`. */
 export function hashPassword(password: string): Promise<string> {
   return argon2.hash(normalizePassword(password), parameters);
 }
 
-export function createPasswords(options: { readonly log: Log; readonly maxWaiting?: number }): Passwords {
+export function createPasswords(options: { readonly log: Log; readonly maxWaiting?: number }): RunningPasswords {
   const { log, maxWaiting = MAX_WAITING } = options;
   const hasher = new Hasher(log);
   /** Settles when everything that was asked for so far has. */
@@ -53,7 +40,7 @@ export function createPasswords(options: { readonly log: Log; readonly maxWaitin
 
   async function enqueue(job: Job): Promise<Answer> {
     // One is being worked at, the others wait.
-    if (unfinished > maxWaiting) throw new PasswordsBusy();
+    if (unfinished > maxWaiting) throw new RateLimited(RETRY_AFTER_SECONDS);
     unfinished++;
     const answer = last.then(() => perform(job));
     last = answer.catch(() => {}).finally(() => unfinished--);

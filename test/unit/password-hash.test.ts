@@ -1,8 +1,9 @@
 // Passwords at rest: what does not match, what does, and the process that does the work.
 import { execFileSync } from 'node:child_process';
-import argon2 from 'argon2';
+import argon2, { type HashOptions } from 'argon2';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createPasswords, hashPassword, PasswordsBusy } from '#/runtime/password-hash.ts';
+import { RateLimited } from '#/domain/errors.ts';
+import { createPasswords, hashPassword } from '#/runtime/password-hash.ts';
 import { nobodysHash, parameters } from '#/runtime/password-hash/parameters.ts';
 import type { Log } from '#/runtime/ports.ts';
 
@@ -56,7 +57,7 @@ describe('matches', () => {
     expect(await passwords.verify(await hashPassword('ｆｉｎｅ'), 'fine')).toEqual({ matches: true, rehash: null });
   });
 
-  test.each([
+  test.each<[string, HashOptions]>([
     ['passes', { ...parameters, timeCost: 2 }],
     ['memory', { ...parameters, memoryCost: 8_192 }],
     ['kind', { ...parameters, type: argon2.argon2i }],
@@ -79,8 +80,8 @@ describe('the process that hashes', () => {
     ]);
     expect(asked.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected']);
     expect(asked.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))).toEqual([
-      expect.any(PasswordsBusy),
-      expect.any(PasswordsBusy),
+      expect.any(RateLimited),
+      expect.any(RateLimited),
     ]);
     expect(await few.verify(null, 'later')).toMatchObject({ matches: false });
   });

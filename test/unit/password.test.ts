@@ -53,6 +53,9 @@ describe('refused is', () => {
     'AnnSmith!1',
     'Acme2024!',
     'rocketry99',
+    'Acme-Rocketry-2024',
+    'Пароль123!',
+    'パスワード123',
     'ann.smith@example.com',
   ])('what attackers know, or is made of names: %s', (password) => {
     expect(check(password)).toMatchObject({ ok: false, reason: expect.stringContaining('known to attackers') });
@@ -88,7 +91,7 @@ describe('refused is', () => {
 
 describe('taken is', () => {
   test.each([8, 15, 64, 200, 256])('a strong one of %i characters', (length) => {
-    expect([...strong(length)]).toHaveLength(length);
+    expect(strong(length)).toHaveLength(length);
     expect(check(strong(length))).toEqual({ ok: true, normalized: strong(length) });
   });
 
@@ -147,7 +150,7 @@ describe('hostile texts', () => {
     'constructor',
     randomBytes(128).toString('hex'),
     randomBytes(192).toString('base64'),
-  ].map((text) => [...text.repeat(256)].slice(0, 256).join(''));
+  ].map((text) => Array.from(text.repeat(256)).slice(0, 256).join(''));
 
   // Measured 9 ms at most, of the processor, because others use it too. Without bounds it is 0.4 to 3 s.
   test('take less than 20 ms of the processor each', () => {

@@ -43,7 +43,7 @@ function cores(text: string): readonly string[] {
 
 function readings(core: string): readonly string[] {
   return [core, core.replaceAll(/[^\p{L}\p{N}]+/gu, ''), unleet(core, LEET_AS_I), unleet(core, LEET_AS_L)].flatMap(
-    (reading) => [reading, [...reading].toReversed().join('')],
+    (reading) => [reading, Array.from(reading).toReversed().join('')],
   );
 }
 

@@ -1,4 +1,4 @@
-// What a password may consist of, before anybody asks how good it is. After NIST SP 800-63B-4 §3.1.1.2: length counts and
+// What a password may consist of, before anybody asks how good it is. After NIST SP 800-63B-4 §3.1.1: length counts and
 // composition does not, Unicode and spaces are welcome, nothing is cut off.
 //
 // NIST wants 15 characters where the password is the only factor, and 8 where a second one follows. 8 is the least here
@@ -24,7 +24,7 @@ export type PasswordCheck =
   /** `reason` goes on after "The password"; `suggestions` are sentences. */
   | { readonly ok: false; readonly reason: string; readonly suggestions: readonly string[] };
 
-/** One text for all ways to type it: é in one character or two, full-width letters, ligatures, spaces that do not break. */
+/** One text for all ways to type it: é in one character or two, full-width letters, ligatures, no-break spaces. */
 export function normalizePassword(text: string): string {
   return text.normalize('NFKC');
 }

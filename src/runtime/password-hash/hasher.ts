@@ -5,8 +5,8 @@ import type { Log } from '../ports.ts';
 import type { Answer, Job } from './jobs.ts';
 
 /**
- * none → running → none. Between jobs it is not referenced: it keeps no parent alive. 52 MB, of which 40 are Node itself
- * and shared, and argon2's 19 MiB that glibc keeps.
+ * none → running → none. Between jobs it is not referenced and keeps no parent alive. Its size is 72 MB: 40 are Node
+ * itself and shared, 19 MiB are argon2's, which glibc keeps.
  */
 export class Hasher {
   private child: ChildProcess | null = null;
