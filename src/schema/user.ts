@@ -1,8 +1,9 @@
 // People as they are seen: identities, their second factors and their sessions.
 import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
+import { countUnusedBackupCodes } from '#/db/backup-codes.ts';
 import { listSessions, type SessionRow } from '#/db/sessions.ts';
-import { countUnusedBackupCodes, listTwoFactorMethods, type TwoFactorMethodRow } from '#/db/two-factor-methods.ts';
+import { listTwoFactorMethods, type TwoFactorMethodRow } from '#/db/two-factor-methods.ts';
 import { minutesAfter, SESSION_IDLE_MINUTES } from '#/domain/identity/rules.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { builder } from './builder.ts';

@@ -281,6 +281,7 @@ export async function startHttp(options: WorldOptions = {}): Promise<HttpWorld> 
       maxCost: 50_000,
       workers: 1,
       metricsPort: null,
+      leakReportKeys: [],
       ...options.config,
     },
     log: listLog(log),
