@@ -9,7 +9,9 @@ import { batch } from './batch.ts';
 import { coldStart } from './cold-start.ts';
 import { endToEnd, endToEndSigned } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
+import { feed } from './feed.ts';
 import { idle } from './idle.ts';
+import { live } from './live.ts';
 import { tableOf } from './report.ts';
 import type { Context, Outcome, Scenario } from './scenario.ts';
 import { search } from './search.ts';
@@ -28,6 +30,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   sign,
   tokens,
   idle,
+  live,
+  feed,
   backlog,
   search,
   cold: coldStart,

@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { decodeIdOf } from '#/domain/ids.ts';
 import { findEmbeddedPostgres } from '#/runtime/embedded-postgres.ts';
 import { atEnd } from './at-end.ts';
-import { cpuSeconds, parentOf } from './cpu.ts';
+import { cpuSeconds, parentOf, residentBytes } from './cpu.ts';
 import { connect, describeDatabase, numberFrom } from './database.ts';
 import { DOMAIN } from './letters.ts';
 import { endChild, runProgram } from './programs.ts';
@@ -30,6 +30,8 @@ export interface Serving extends AsyncDisposable {
   readonly connectionString: string;
   /** Processor time so far. */
   cpu(): CpuTime;
+  /** Resident bytes of the program's processes, without PostgreSQL's. */
+  memory(): number;
 }
 
 /** Seconds. */
@@ -95,7 +97,14 @@ export async function startServing(context: Context, options: ServingOptions = {
       const family = cpuSeconds(pid);
       return { program: options.connectionString === undefined ? family - postgres : family, postgres };
     };
-    return { port, connectionString, ...(await bootstrap(env)), cpu, [Symbol.asyncDispose]: end };
+    return {
+      port,
+      connectionString,
+      ...(await bootstrap(env)),
+      cpu,
+      memory: () => residentBytes(pid, postmaster),
+      [Symbol.asyncDispose]: end,
+    };
   } catch (error) {
     await end();
     throw error;

@@ -1,7 +1,7 @@
 // The live stream of events.
 import { initContextCache } from '@pothos/core';
 import { InvalidInput } from '#/domain/errors.ts';
-import { followEvents } from '#/resolvers/events/follow-events.ts';
+import { followEvents, type LiveSource } from '#/resolvers/events/follow-events.ts';
 import { builder, guarded } from './builder.ts';
 import type { Context } from './context.ts';
 import { MessageEvent, MessageEventFilter } from './event.ts';
@@ -40,27 +40,29 @@ builder.subscriptionField('messageEvents', (t) =>
       });
       return freshForEach(context, events);
     },
+    // From the event alone: what is asked of it is executed once for all who ask the same with the same rights.
+    extensions: { shared: true },
     resolve: (event) => event,
   }),
 );
 
 /**
  * Loaders and scope decisions are kept with the context, and a subscription has one for all its events: they are thrown
- * away with each event, or the second event would show the rows and rights of the first. Hand-written: an async generator
- * that waits in next() cannot be ended.
+ * away with each event, or the second event would show the rows and rights of the first. Who takes many at once brings a
+ * fresh context for them. Hand-written: an async generator that waits in next() cannot be ended.
  */
-function freshForEach<T>(context: Context, source: AsyncIterableIterator<T>): AsyncIterableIterator<T> {
-  const iterator: AsyncIterableIterator<T> = {
+function freshForEach<T>(context: Context, source: LiveSource<T>): LiveSource<T> {
+  const iterator: LiveSource<T> = {
     async next() {
       const result = await source.next();
       Object.assign(context, initContextCache());
       return result;
     },
-    async return() {
-      return (await source.return?.()) ?? { done: true, value: undefined };
-    },
+    take: (most) => source.take(most),
+    onReady: (wake) => source.onReady(wake),
+    return: () => source.return(),
     async throw(error) {
-      await source.return?.();
+      await source.return();
       throw error;
     },
     [Symbol.asyncIterator]: () => iterator,

@@ -3,6 +3,8 @@ import { NotFound } from '#/domain/errors.ts';
 import { stream } from '../define.ts';
 import { type EventsRequest, toLogRequest } from './log-request.ts';
 
+export type { LiveSource } from '#/events/live-source.ts';
+
 export const followEvents = stream({
   permission: 'event.read',
   errors: [NotFound],
