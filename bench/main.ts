@@ -9,6 +9,7 @@ import { batch } from './batch.ts';
 import { coldStart } from './cold-start.ts';
 import { endToEnd, endToEndSigned } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
+import { fairness } from './fairness.ts';
 import { idle } from './idle.ts';
 import { tableOf } from './report.ts';
 import type { Context, Outcome, Scenario } from './scenario.ts';
@@ -26,6 +27,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   sign,
   idle,
   backlog,
+  fairness,
   search,
   cold: coldStart,
   storage,

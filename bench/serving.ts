@@ -30,6 +30,8 @@ export interface Serving extends AsyncDisposable {
   readonly connectionString: string;
   /** Processor time so far. */
   cpu(): CpuTime;
+  /** One more account with a server of its own. */
+  another(name: string, domain: string): Promise<Pick<Serving, 'token' | 'serverId' | 'serverUuid' | 'accountUuid'>>;
 }
 
 /** Seconds. */
@@ -95,7 +97,14 @@ export async function startServing(context: Context, options: ServingOptions = {
       const family = cpuSeconds(pid);
       return { program: options.connectionString === undefined ? family - postgres : family, postgres };
     };
-    return { port, connectionString, ...(await bootstrap(env)), cpu, [Symbol.asyncDispose]: end };
+    return {
+      port,
+      connectionString,
+      ...(await bootstrap(env, 'Bench', DOMAIN)),
+      cpu,
+      another: (name, domain) => bootstrap(env, name, domain),
+      [Symbol.asyncDispose]: end,
+    };
   } catch (error) {
     await end();
     throw error;
@@ -108,9 +117,9 @@ export function programEnvironment(settings: Readonly<Record<string, string>>): 
   return { ...Object.fromEntries(inherited), ...settings };
 }
 
-async function bootstrap(env: NodeJS.ProcessEnv) {
-  const order = ['--account', 'Bench', '--owner-email', `owner@${DOMAIN}`, '--server', 'Bench'];
-  const kind = ['--delivery', 'live', '--verified-domain', DOMAIN, '--json'];
+async function bootstrap(env: NodeJS.ProcessEnv, name: string, domain: string) {
+  const order = ['--account', name, '--owner-email', `owner@${domain}`, '--server', name];
+  const kind = ['--delivery', 'live', '--verified-domain', domain, '--json'];
   const { output } = await runProgram(PROGRAM, ['bootstrap', ...order, ...kind], { env, timeoutMs: START_MS });
   const made = JSON.parse(output) as { accountId: string; serverId: string; serverToken: string };
   const serverUuid = decodeIdOf('server', made.serverId);

@@ -2,6 +2,7 @@
 // several, tests run it in their own process.
 import { connectDatabase } from '#/db/client.ts';
 import { type SystemScope, systemScope } from '#/db/scope.ts';
+import { readBalance } from '#/delivery/balance.ts';
 import { type DeliveryEngine, startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
@@ -147,7 +148,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         ...onSettled,
       }),
     );
-    if (options.metrics !== undefined) showInFlight(options.metrics, delivery);
+    if (options.metrics !== undefined) {
+      showInFlight(options.metrics, delivery);
+      showBalance(options.metrics, system, clock);
+    }
   }
   if (config.roles.has('maintenance')) {
     stack.use(startHousekeeping({ system, clock, log, secrets }));
@@ -219,6 +223,22 @@ function showInFlight(registry: Registry, delivery: DeliveryEngine): void {
     registers: [registry],
     collect() {
       this.set(delivery.inFlight);
+    },
+  });
+}
+
+/** Every process reads the same figures; the parent takes the newest, which is the highest of each. */
+function showBalance(registry: Registry, system: SystemScope, clock: Clock): void {
+  new Gauge({
+    name: 'veredus_recipients',
+    help: 'Recipients of all time: ACCEPTED, what became of them, and UNACCOUNTED, which is a loss unless 0.',
+    labelNames: ['state'],
+    registers: [registry],
+    aggregator: 'max',
+    async collect() {
+      const { accepted, settled, open, unaccounted } = await readBalance(system, clock.now());
+      const states = { ACCEPTED: accepted, ...settled, OPEN: open, UNACCOUNTED: unaccounted };
+      for (const [state, count] of Object.entries(states)) this.set({ state }, count);
     },
   });
 }

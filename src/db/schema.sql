@@ -42,6 +42,11 @@ create type dkim_key_state as enum (
   'RETIRED'
 );
 
+create type in_doubt_policy as enum (
+  'RETRY',
+  'NEVER_TWICE'
+);
+
 create type link_purpose as enum (
   'PASSWORD_RESET',
   'EMAIL_CHANGE',
@@ -232,6 +237,9 @@ create table delivery_queue (
   lease_owner uuid,
   attempt_id uuid,
   content_sent boolean default false not null,
+  ready boolean default false not null,
+  turn bigint default 0 not null,
+  doubts smallint default 0 not null,
   constraint delivery_queue_pkey PRIMARY KEY (account_id, message_id, ordinal)
 ) with (
   autovacuum_vacuum_cost_delay=0,
@@ -239,7 +247,20 @@ create table delivery_queue (
   autovacuum_vacuum_threshold=5000,
   fillfactor=60
 );
-CREATE INDEX delivery_queue_due ON delivery_queue USING btree (lane, due_at);
+CREATE INDEX delivery_queue_ready ON delivery_queue USING btree (turn) WHERE ready;
+CREATE INDEX delivery_queue_waiting ON delivery_queue USING btree (due_at) WHERE (NOT ready);
+
+create table delivery_tallies (
+  bucket integer not null,
+  kind text not null,
+  id bigint generated always as identity not null,
+  count bigint not null,
+  constraint delivery_tallies_pkey PRIMARY KEY (bucket, kind, id)
+) with (
+  autovacuum_vacuum_cost_delay=0,
+  autovacuum_vacuum_scale_factor=0.02,
+  autovacuum_vacuum_threshold=5000
+);
 
 create table dkim_keys (
   account_id uuid not null,
@@ -440,6 +461,8 @@ create table message_streams (
   created_at timestamp with time zone not null,
   archived_at timestamp with time zone,
   purge_at timestamp with time zone,
+  in_doubt_policy in_doubt_policy default 'RETRY'::in_doubt_policy not null,
+  lifetime_minutes integer,
   constraint message_streams_pkey PRIMARY KEY (account_id, id),
   constraint message_streams_account_id_server_id_slug_key UNIQUE (account_id, server_id, slug),
   constraint message_streams_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
@@ -593,6 +616,35 @@ create table sessions (
 );
 CREATE INDEX sessions_expiry ON sessions USING btree (expires_at);
 CREATE INDEX sessions_user ON sessions USING btree (user_id, id);
+
+create table shaping_measures (
+  id uuid not null,
+  source text not null,
+  site text not null,
+  for_account_id uuid,
+  kind text not null,
+  factor real not null,
+  connections integer,
+  messages_per_second real,
+  rule text,
+  cause text not null,
+  made_by uuid,
+  started_at timestamp with time zone not null,
+  until timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint shaping_measures_pkey PRIMARY KEY (id),
+  constraint shaping_measures_kind_check CHECK ((kind = ANY (ARRAY['SLOW'::text, 'ONE_CONNECTION'::text, 'SUSPEND'::text, 'LIMITS'::text])))
+);
+CREATE INDEX shaping_measures_open ON shaping_measures USING btree (started_at) WHERE (ended_at IS NULL);
+
+create table shaping_permits (
+  source text not null,
+  site text not null,
+  owner uuid not null,
+  permits integer not null,
+  expires_at timestamp with time zone not null,
+  constraint shaping_permits_pkey PRIMARY KEY (source, site, owner)
+);
 
 create table staff_access_grants (
   account_id uuid not null,

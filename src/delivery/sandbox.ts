@@ -1,6 +1,6 @@
 // Sandbox servers: everything is accepted, nothing leaves, and the outcome follows from the recipient's local part
 // (docs/sandbox.md). Same decisions, events and suppressions as for real mail.
-import { type Aftermath, type Circumstances, type Decision, defer } from './decision.ts';
+import { type Aftermath, type Circumstances, type Decision, defer, ownTrouble } from './decision.ts';
 
 /** So that a test need not wait a minute for the second try. */
 const DELAY_MS = 5_000;
@@ -17,7 +17,7 @@ export function simulate(address: string, html: () => string | null, circumstanc
       return bounced('BLOCKED', false, 550, '5.7.1', 'The message was blocked (simulated)');
     case 'delay': {
       if (circumstances.failures > 0) return delivered(null);
-      const deferred = defer(circumstances, 451, '451 4.7.1 Try again later (simulated)');
+      const deferred = defer(circumstances, ownTrouble, 451, '451 4.7.1 Try again later (simulated)');
       return deferred.status === 'DELAYED'
         ? { ...deferred, dueAt: new Date(circumstances.now.getTime() + DELAY_MS) }
         : deferred;

@@ -79,7 +79,7 @@ export const permissions = {
   'serverToken.read': rule('See the tokens of a server', null, true, 'ADMIN', null, 'GRANT'),
   'serverToken.write': rule('Make, rotate and revoke tokens of a server', null, false, 'ADMIN', null),
   'stream.read': rule('See the message streams of a server', 'ANY', true, 'VIEWER', null, 'GRANT'),
-  'stream.write': rule('Create, archive and unarchive streams', 'STREAMS_WRITE', true, 'ADMIN', null),
+  'stream.write': rule('Create, change, archive and unarchive streams', 'STREAMS_WRITE', true, 'ADMIN', null),
   'email.send': rule('Send and cancel email', 'MESSAGES_SEND', false, 'ADMIN', null),
   'message.read': rule('See messages, recipients and attempts', 'MESSAGES_READ', false, 'VIEWER', null, 'GRANT'),
   'content.read': rule(

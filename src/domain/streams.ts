@@ -1,4 +1,5 @@
 // Rules of message streams.
+import { LIFETIME_LIMITS } from './delivery/lifetime.ts';
 import { MAX_STREAM } from './email/limits.ts';
 import type { Issues } from './email/issues.ts';
 import { lineFlaw } from './email/text.ts';
@@ -45,6 +46,14 @@ export function checkDescription(description: string, issues: Issues): void {
   if (description.length > MAX_STREAM_DESCRIPTION) add(`is longer than ${MAX_STREAM_DESCRIPTION} characters`);
   else if (MARKUP.test(description)) add('holds HTML');
   else if (description.includes('\0') || !description.isWellFormed()) add('is not plain text');
+}
+
+/** `minutes` null: what is usual for the kind. */
+export function checkLifetime(kind: StreamKind, minutes: number | null, issues: Issues): void {
+  const { least, most } = LIFETIME_LIMITS;
+  if (minutes === null) return;
+  if (kind === 'INBOUND') issues.add(['lifetimeMinutes'], 'is for streams that send');
+  else if (minutes < least || minutes > most) issues.add(['lifetimeMinutes'], `is not from ${least} to ${most}`);
 }
 
 /** A name that people give to a thing, as it is kept. */

@@ -9,8 +9,11 @@ export interface EventData {
   DELAYED: { smtpCode: number | null; response: string | null; nextAttemptAt: string };
   DELIVERED: { remoteHost: string | null; response: string };
   BOUNCED: { bounceId: string };
-  /** Content was sent and the answer never seen: it may or may not have arrived. */
-  IN_DOUBT: { remoteHost: string | null };
+  /**
+   * Content was sent and the answer never seen: it may or may not have arrived. `nextAttemptAt`: when a second copy is
+   * tried; null or absent: never.
+   */
+  IN_DOUBT: { remoteHost: string | null; nextAttemptAt?: string | null };
   SPAM_COMPLAINT: { bounceId: string };
   OPENED: { first: boolean; machine: boolean; userAgent: string | null };
   CLICKED: { first: boolean; machine: boolean; userAgent: string | null; url: string; location: 'HTML' | 'TEXT' };

@@ -1,8 +1,9 @@
 // What must be done from time to time, by one node for all: partitions ahead, expired ones dropped, keys forgotten, secrets
 // sealed anew.
+import { readBalance } from '#/db/delivery-balance.ts';
 import { deleteExpiredKeys } from '#/db/idempotency-keys.ts';
 import { dropExpiredPartitions, ensurePartitions, listRetentions } from '#/db/partitions.ts';
-import type { SystemScope } from '#/db/scope.ts';
+import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
 import type { Clock, Log, SecretBox } from '#/runtime/ports.ts';
 import { resealSecrets } from './reseal-secrets.ts';
@@ -43,6 +44,8 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   await ensurePartitions(db, now, [RETENTION_DAYS.default, ...(await listRetentions(db))]);
   const dropped = await dropExpiredPartitions(db, now);
   if (dropped.length > 0) log.info({ buckets: dropped }, 'retention dropped partitions');
+  const { unaccounted } = await writeInSystemScope(system, now, readBalance);
+  if (unaccounted !== 0) log.error({ unaccounted }, 'recipients are neither settled nor in the queue');
   await resealSecrets({ system, secrets, log });
   while ((await deleteExpiredKeys(system, now, KEYS)) === KEYS);
 }

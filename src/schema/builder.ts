@@ -40,6 +40,8 @@ interface Types {
     enrolling: boolean;
     /** A person whose second factor is still to be shown, and nobody else. */
     secondStep: boolean;
+    /** One of the installation's staff with nothing left to do before; they always have a second factor. */
+    staff: boolean;
     /** Somewhere: the use-case, and what its id leads to, decide where. */
     can: Permission;
     /** In this account and on this server. */
@@ -70,6 +72,7 @@ export const builder = new SchemaBuilder<Types>({
         signedIn: person && requirement === null,
         enrolling: person && requirement !== 'VERIFY_TWO_FACTOR',
         secondStep: requirement === 'VERIFY_TWO_FACTOR',
+        staff: person && asker.person.staff && requirement === null,
         can: (permission) => callers.some(({ actor }) => refusalOf(actor, permission) === null),
         may: ({ permission, accountId, serverId }) => {
           const rights = rightsIn(context, accountId);

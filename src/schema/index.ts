@@ -20,6 +20,7 @@ import './event-types.ts';
 import './bounce.ts';
 import './email.ts';
 import './message-events.ts';
+import './shaping.ts';
 import './node.ts';
 import { builder } from './builder.ts';
 

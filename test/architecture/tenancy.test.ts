@@ -7,7 +7,16 @@ import { type Catalogue, type Constraint, readCatalogue, type Table } from '../.
 import { createDatabase } from '../support/postgres.ts';
 
 /** Tables that stand above or outside accounts. */
-const globalTables: readonly string[] = ['accounts', 'guess_counters', 'installation', 'one_time_links', 'users'];
+const globalTables: readonly string[] = [
+  'accounts',
+  'delivery_tallies',
+  'guess_counters',
+  'installation',
+  'one_time_links',
+  'shaping_measures',
+  'shaping_permits',
+  'users',
+];
 
 /** Tables of one person, who may be a member of many accounts. */
 const personalTables: readonly string[] = [

@@ -95,6 +95,7 @@ const kinds: Readonly<Record<string, readonly IdKind[]>> = {
   'Query.node.id': ['account', 'server', 'message', 'stream', 'token', 'domain', 'signature'],
   'Query.nodes.ids': ['account', 'server', 'message', 'stream', 'token', 'domain', 'signature'],
   'Mutation.cancelEmail.id': ['message'],
+  'Mutation.updateStream.id': ['stream'],
   'Mutation.archiveStream.id': ['stream'],
   'Mutation.unarchiveStream.id': ['stream'],
   'Mutation.updateServer.id': ['server'],

@@ -6,6 +6,7 @@ import { type DeliveryEngine, startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
 import type { ReturnPaths, SigningKeys } from '#/delivery/signing.ts';
+import type { InDoubtPolicy } from '#/domain/delivery/states.ts';
 import { ExpectedError } from '#/domain/errors.ts';
 import type { LoggedEvent } from '#/events/catalogue.ts';
 import { createChannel } from '#/events/channel.ts';
@@ -40,6 +41,8 @@ export interface DeliveryWorld extends AsyncDisposable {
   /** Of one message, in the order of the log, as soon as `count` are there. */
   events(messageId: string, count: number): Promise<LoggedEvent[]>;
   statuses(messageId: string): Promise<string[]>;
+  /** Sets the policy of all streams. */
+  whenInDoubt(policy: InDoubtPolicy): Promise<void>;
 }
 
 export async function deliveryWorld(options: {
@@ -177,6 +180,9 @@ export async function deliveryWorld(options: {
         .orderBy('ordinal')
         .execute();
       return rows.map(({ status }) => status);
+    },
+    async whenInDoubt(inDoubtPolicy) {
+      await db.updateTable('messageStreams').set({ inDoubtPolicy }).execute();
     },
     [Symbol.asyncDispose]: () => everything.disposeAsync(),
   };
