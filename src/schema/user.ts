@@ -77,8 +77,9 @@ const TwoFactorState = builder.objectRef<Somebody>('TwoFactorState').implement({
     enabled: t.exposeBoolean('secondFactor', { description: 'Somebody who signs in must show a second factor.' }),
     methods: t.field({
       type: [TwoFactorMethod],
-      description: 'What is set up, oldest first.',
-      resolve: async ({ id }, _args, context) => [...(await methodsOf(context).load(id))],
+      description: 'What is set up, oldest first. Nothing for those who have not signed in completely.',
+      resolve: async ({ id }, _args, context) =>
+        isSelf(context, id) || context.callers.length > 0 ? [...(await methodsOf(context).load(id))] : [],
     }),
     backupCodesRemaining: t.int({
       nullable: true,

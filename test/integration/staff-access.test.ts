@@ -237,7 +237,8 @@ describe('let in', () => {
     await letIn();
     const ids = [a.serverId, second].map((id) => encodeId('server', id));
     await w.execute('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids }, staff);
-    expect((await looks()).map(({ subjectIds }) => subjectIds[0]).sort()).toEqual(ids.sort());
+    expect(new Set((await looks()).map(({ subjectIds }) => subjectIds[0]))).toEqual(new Set(ids));
+    expect(await looks()).toHaveLength(2);
     await w.execute('{ account { members(first: 9) { edges { node { user { email } } } } } }', {}, staff);
     expect((await looks()).at(-1)).toMatchObject({ changes: { permission: 'member.read' } });
   });
