@@ -69,7 +69,7 @@ function firstSteps(output: NodeJS.ReadableStream): Promise<{ readonly url: stri
   const lines = createInterface({ input: output });
   lines.on('line', (line) => {
     url ??= /at (http:\S+\/graphql)/.exec(line)?.[1] ?? null;
-    const token = /^\s+(\S{30,})$/.exec(line)?.[1];
+    const token = /^\s+(vrt_\S+)$/.exec(line)?.[1];
     if (url !== null && token !== undefined) resolve({ url, token });
   });
   lines.on('close', () => reject(new Error('npm start ended before it printed its token')));

@@ -16,8 +16,10 @@ import type { Context, Outcome, Scenario } from './scenario.ts';
 import { search } from './search.ts';
 import { send } from './send.ts';
 import { sign } from './sign.ts';
+import { signIn } from './sign-in.ts';
 import { ROOT } from './serving.ts';
 import { storage } from './storage.ts';
+import { tokens } from './tokens.ts';
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   send,
@@ -25,11 +27,13 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   e2e: endToEnd,
   signed: endToEndSigned,
   sign,
+  tokens,
   idle,
   backlog,
   fairness,
   search,
   cold: coldStart,
+  'sign-in': signIn,
   storage,
 };
 

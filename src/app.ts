@@ -8,21 +8,35 @@ import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
 import { createChannel } from '#/events/channel.ts';
 import { createFeed } from '#/events/feed.ts';
+import type { LinkActions } from '#/http/pages/link-pages.ts';
 import { createHttpServer, type TokenSource } from '#/http/server.ts';
 import type { Person } from '#/domain/person.ts';
 import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
 import { startDomainChecks } from '#/maintenance/domain-checks.ts';
+import { startTokenReminders } from '#/maintenance/token-reminders.ts';
 import type { Deps } from '#/resolvers/deps.ts';
 import { createSenderKeys } from '#/resolvers/domains/signing-keys.ts';
+import { confirmEmailChange, findEmailChange } from '#/resolvers/email-change/confirm-email-change.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
 import { obtainReturnPathSecret } from '#/resolvers/installation/return-path-secret.ts';
 import { confirmSenderSignature, findConfirmation } from '#/resolvers/sender-signatures/confirm-sender-signature.ts';
+import {
+  confirmEmergencyContact,
+  findContactConfirmation,
+} from '#/resolvers/emergency-contacts/confirm-emergency-contact.ts';
+import { acceptInvitation } from '#/resolvers/invitations/accept-invitation.ts';
+import { findInvitationLink } from '#/resolvers/invitations/find-invitation-link.ts';
+import { findReset, resetPassword } from '#/resolvers/passwords/reset-password.ts';
+import { completeSetup, findSetup } from '#/resolvers/setup/complete-setup.ts';
+import { completeSignUp, findSignUp } from '#/resolvers/sign-up/complete-sign-up.ts';
 import { createSystemMail } from '#/resolvers/system-mail/system-mail.ts';
 import { createSessionCheck, type SessionCheck } from '#/resolvers/sessions/session-check.ts';
+import { reportLeaks } from '#/resolvers/tokens/report-leaks.ts';
 import { createTokenCheck, type TokenCheck } from '#/resolvers/tokens/token-check.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { type Config, ConfigError } from '#/runtime/config.ts';
+import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createIds } from '#/runtime/ids.ts';
 import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
@@ -119,8 +133,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     dns,
     secrets,
     systemMail: createSystemMail(system, config.systemFrom),
+    background: stack.use(createBackground(log)),
     mailHost: config.mailHost,
     publicUrl: config.publicUrl,
+    signUp: config.signUp,
   };
 
   if (config.roles.has('delivery')) {
@@ -156,6 +172,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   if (config.roles.has('maintenance')) {
     stack.use(startHousekeeping({ system, clock, log, secrets }));
     stack.use(startDomainChecks({ system, deps }));
+    stack.use(startTokenReminders({ system, deps }));
   }
 
   let httpPort: number | null = null;
@@ -174,6 +191,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         find: (secret) => findConfirmation(deps, secret),
         confirm: (secret, request) => confirmSenderSignature(deps, secret, request),
       },
+      reportLeaks: (reports, request) => reportLeaks(deps, reports, request),
+      linkActions: linkActions(deps),
       ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     });
     httpPort = (await http.listen()).port;
@@ -181,6 +200,37 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   }
   const running = stack.move();
   return { httpPort, deps, system, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** What the pages behind mailed links do: the same as the API. */
+function linkActions(deps: Deps): LinkActions {
+  return {
+    setup: {
+      find: (secret) => findSetup(deps, secret),
+      submit: (visitor, token, values) => completeSetup(deps, visitor, { token, ...values }),
+    },
+    invitation: {
+      find: (secret) => findInvitationLink(deps, secret),
+      submit: (visitor, token, { name, password }) =>
+        acceptInvitation(deps, visitor, { token, name: name ?? null, password }),
+    },
+    resetPassword: {
+      find: async (secret) => (await findReset(deps, secret))?.user ?? null,
+      submit: (visitor, token, { password }) => resetPassword(deps, visitor, { token, newPassword: password }),
+    },
+    confirmEmail: {
+      find: (secret) => findEmailChange(deps, secret),
+      submit: (visitor, token) => confirmEmailChange(deps, visitor, { token }),
+    },
+    confirmContact: {
+      find: (secret) => findContactConfirmation(deps, secret),
+      submit: (visitor, secret) => confirmEmergencyContact(deps, secret, visitor),
+    },
+    signUp: {
+      find: (secret) => findSignUp(deps, secret),
+      submit: (visitor, token, values) => completeSignUp(deps, visitor, { token, ...values }),
+    },
+  };
 }
 
 /** Tokens of programs and sessions of people, told apart by their form. */
@@ -192,7 +242,11 @@ function authentication(tokens: TokenCheck, sessions: SessionCheck): TokenSource
       if (isWellFormedSession(secret)) return asCaller(await sessions.check(secret, byCookie));
       return byCookie ? null : tokens.check(secret, ipAddress);
     },
-    renew: async (caller) => ('person' in caller ? asCaller(await sessions.renew(caller.person)) : caller),
+    async renew(caller) {
+      if ('person' in caller) return asCaller(await sessions.renew(caller.person));
+      if ('tokenId' in caller.actor) tokens.used(caller.actor.tokenId);
+      return caller;
+    },
     onRevocation: (listener) => tokens.onRevocation(listener),
     follow: (caller, end) => ('person' in caller ? sessions.follow(caller.person, end) : () => undefined),
   };

@@ -8,6 +8,8 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   worker: () => import('#/cli/worker.ts'),
   migrate: () => import('#/cli/migrate.ts'),
   bootstrap: () => import('#/cli/bootstrap.ts'),
+  'setup-link': () => import('#/cli/setup-link.ts'),
+  staff: () => import('#/cli/staff.ts'),
   balance: () => import('#/cli/balance.ts'),
 };
 
@@ -16,6 +18,9 @@ veredus migrate      brings the database up to date
 veredus bootstrap    makes an account, its owner, a server and tokens:
     --account NAME --owner-email ADDRESS [--owner-password-file FILE]
     --server NAME [--delivery live|sandbox] [--verified-domain DOMAIN]… [--json]
+veredus staff        says who works for the installation, and may ask accounts for access:
+    --add ADDRESS | --remove ADDRESS | --list
+veredus setup-link   prints a new link with which the owner of the first account is made
 veredus balance [--json]
                      whether everything accepted is settled or still open; exit code 1 when not
 

@@ -11,6 +11,7 @@ import { settings } from '#/runtime/config.ts';
 import codegen from '../codegen.ts';
 import { readCatalogue } from './catalogue.ts';
 import { configurationPage } from './configuration-page.ts';
+import { fieldRules } from './field-rules.ts';
 import { permissionsPage } from './permissions-page.ts';
 import { schemaSql } from './schema-sql.ts';
 import { tableTypes } from './table-types.ts';
@@ -45,18 +46,19 @@ async function fromDatabase(connectionString: string): Promise<readonly Generate
 }
 
 async function fromSources(): Promise<readonly GeneratedFile[]> {
-  const files = [
-    { path: 'docs/configuration.md', content: configurationPage(settings) },
-    {
-      path: 'docs/permissions.md',
-      content: permissionsPage(permissions, serverTokenScopes, defaultServerTokenScopes),
-    },
-  ];
+  const files = [{ path: 'docs/configuration.md', content: configurationPage(settings) }];
   const schemaModule = await importWhenThere('src/schema/index.ts');
   if (schemaModule !== null) {
     const { schema } = z.object({ schema: z.custom<GraphQLSchema>(isSchema) }).parse(schemaModule);
     const sdl = `# ${note}\n\n${printSchema(lexicographicSortSchema(schema))}\n`;
-    files.push({ path: 'schema.graphql', content: sdl }, ...(await testOperations(sdl)));
+    files.push(
+      {
+        path: 'docs/permissions.md',
+        content: permissionsPage(permissions, serverTokenScopes, defaultServerTokenScopes, fieldRules(schema)),
+      },
+      { path: 'schema.graphql', content: sdl },
+      ...(await testOperations(sdl)),
+    );
   }
   return files;
 }

@@ -1,11 +1,13 @@
 // Writes docs/permissions.md from the table by which the server decides.
 import type { PermissionRule, ServerTokenScope } from '#/domain/permissions.ts';
+import { type FieldRule, isOpenTo, type TokenKind } from './field-rules.ts';
 import { generatedNote, table } from './markdown.ts';
 
 export function permissionsPage(
   permissions: Readonly<Record<string, PermissionRule>>,
   scopes: readonly ServerTokenScope[],
   defaultScopes: readonly ServerTokenScope[],
+  fields: readonly FieldRule[],
 ): string {
   const rows = Object.entries(permissions).map(([name, rule]) => [
     `\`${name}\``,
@@ -36,7 +38,35 @@ ${table(['Permission', 'Allows to', 'Server token with', 'Account token', 'Perso
 A new token gets those marked as default unless scopes are named.
 
 ${table(['Scope', 'Default', 'Permissions'], scopeRows)}
+
+## Fields that a token may use
+
+What each token opens besides, or without, the others: a test calls every field of the schema with a token that has only
+the one scope. Fields that are not named here belong to whoever has got the thing that they are of; fields that stand in no
+row are for people.
+
+${table(['A token', 'Opens'], fieldRows(scopes, fields))}
 `;
+}
+
+function fieldRows(scopes: readonly ServerTokenScope[], fields: readonly FieldRule[]): string[][] {
+  const open = fields.filter(({ demands }) => demands.includes('nothing'));
+  const demanding = fields.filter((rule) => rule.demands.length > 0 && !open.includes(rule));
+  const openTo = (token: TokenKind) => demanding.filter((rule) => isOpenTo(rule, token));
+  const any = demanding.filter((rule) => scopes.every((scope) => isOpenTo(rule, scope)));
+  const beyond = (token: TokenKind) => openTo(token).filter((rule) => !any.includes(rule));
+  return [
+    ['nobody’s: these ask for none', namesOf(open)],
+    ['of a server, with any scope', namesOf(any)],
+    ...scopes.map((scope) => [`with \`${scope}\``, namesOf(beyond(scope))]),
+    ['of an account', namesOf(openTo('ACCOUNT_TOKEN'))],
+  ];
+}
+
+/** Where a type is guarded as a whole, its name stands for all its fields that ask for no more. */
+function namesOf(rules: readonly FieldRule[]): string {
+  const names = rules.map(({ name, type, likeItsType }) => (likeItsType ? type.name : name));
+  return [...new Set(names)].map((name) => `\`${name}\``).join(', ') || '–';
 }
 
 function serverToken({ serverToken }: PermissionRule): string {

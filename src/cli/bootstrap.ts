@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createBase } from '#/app.ts';
 import { migrateToLatest } from '#/db/migrate.ts';
 import { encodeId } from '#/domain/ids.ts';
+import { checkPassword } from '#/domain/password/check-password.ts';
 import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { loadConfig } from '#/runtime/config.ts';
@@ -28,13 +29,15 @@ export async function run(args: readonly string[]): Promise<void> {
   const given = readArguments(args, options);
   const { delivery } = given;
   if (delivery !== 'live' && delivery !== 'sandbox') throw new UsageError('--delivery must be live or sandbox');
+  const account = required('account', given.account);
+  const ownerEmail = required('owner-email', given['owner-email']);
   const order = {
-    account: required('account', given.account),
-    ownerEmail: required('owner-email', given['owner-email']),
+    account,
+    ownerEmail,
     server: required('server', given.server),
     delivery: delivery === 'live' ? ('LIVE' as const) : ('SANDBOX' as const),
     verifiedDomains: given['verified-domain'],
-    ownerPasswordHash: await passwordHash(given['owner-password-file']),
+    ownerPasswordHash: await passwordHash(given['owner-password-file'], [ownerEmail, account]),
   };
   const config = loadConfig(environment());
   const secretKeys = await obtainSecretKeys(config);
@@ -56,13 +59,17 @@ export async function run(args: readonly string[]): Promise<void> {
   else for (const [name, value] of Object.entries(answer)) console.log(`${name.padEnd(14)}${value}`);
 }
 
-async function passwordHash(file: string | undefined): Promise<string | null> {
+/** `about`: what the password must not consist of. */
+async function passwordHash(file: string | undefined, about: readonly string[]): Promise<string | null> {
   if (file === undefined) return null;
   const password = (
     await readFile(file, 'utf8').catch(() => {
       throw new UsageError(`--owner-password-file: ${file} cannot be read`);
     })
   ).replace(/\r?\n$/, '');
-  if (password.length < 8 || password.length > 256) throw new UsageError('the password must have 8 to 256 characters');
-  return hashPassword(password);
+  const check = checkPassword(password, about);
+  if (!check.ok) {
+    throw new UsageError([`--owner-password-file: the password ${check.reason}.`, ...check.suggestions].join(' '));
+  }
+  return hashPassword(check.normalized);
 }

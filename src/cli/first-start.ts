@@ -1,7 +1,6 @@
 // What a node says when it starts, and, once, on an empty installation, how to send a first mail and watch it arrive.
 import type { Base } from '#/app.ts';
-import { isEmptyInstallation } from '#/db/installation.ts';
-import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
+import { type FirstAccount, makeFirstAccount } from '#/resolvers/installation/first-account.ts';
 import type { Config } from '#/runtime/config.ts';
 
 /** RFC 2606 keeps it for such use: nobody has it, and on a sandbox server nothing leaves. */
@@ -14,23 +13,19 @@ export function addresses(config: Config, httpPort: number | null): string {
 
 /** Null on an installation that has accounts already. */
 export async function firstSteps(config: Config, base: Base): Promise<((httpPort: number | null) => string) | null> {
-  if (!(await isEmptyInstallation(base.system.db))) return null;
-  const { serverToken } = await bootstrap(base, {
-    account: 'My account',
-    ownerEmail: `owner@${SANDBOX_DOMAIN}`,
-    ownerPasswordHash: null,
-    server: 'Sandbox',
-    delivery: 'SANDBOX',
-    verifiedDomains: [SANDBOX_DOMAIN],
-  });
-  return (httpPort) => steps(publicUrl(config, httpPort), serverToken);
+  const made = await makeFirstAccount(base, SANDBOX_DOMAIN);
+  return made === null ? null : (httpPort) => steps(publicUrl(config, httpPort), made);
+}
+
+export function setupUrl(url: string, secret: string): string {
+  return `${url}/setup/${secret}`;
 }
 
 function publicUrl(config: Config, httpPort: number | null): string {
   return config.httpPort === 0 && httpPort !== null ? `http://${config.httpHost}:${httpPort}` : config.publicUrl;
 }
 
-function steps(url: string, token: string): string {
+function steps(url: string, { serverToken: token, setupSecret }: FirstAccount): string {
   const follow = JSON.stringify({
     query: 'subscription { messageEvents { type recipient occurredAt ... on DeliveredEvent { response } } }',
   });
@@ -43,6 +38,10 @@ function steps(url: string, token: string): string {
   });
   const curl = `curl -sN ${url}/graphql -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json'`;
   return `
+Make yourself the owner: open this link, which is good for one use (bin/veredus setup-link makes another):
+
+  ${setupUrl(url, setupSecret)}
+
 A sandbox server is ready: it accepts everything, and nothing leaves. Its token, shown this once:
 
   ${token}

@@ -1,12 +1,39 @@
 // Accounts and the domains they may send from.
 import type { Selectable } from 'kysely';
-import type { ReadScope } from './scope.ts';
+import type { ReadScope, SystemWriteScope, WriteScope } from './scope.ts';
 import type { AccountsTable } from './tables.gen.ts';
 
 export type AccountRow = Selectable<AccountsTable>;
 
 export function findAccount(scope: ReadScope): Promise<AccountRow | undefined> {
   return scope.db.selectFrom('accounts').selectAll().where('id', '=', scope.accountId).executeTakeFirst();
+}
+
+/** Serialises what counts the account's things; whoever adds rows that point at the account does not wait. */
+export function lockAccount(scope: WriteScope): Promise<AccountRow | undefined> {
+  return scope.tx
+    .selectFrom('accounts')
+    .selectAll()
+    .where('id', '=', scope.accountId)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+}
+
+export function updateAccount(
+  scope: WriteScope,
+  changes: Partial<Pick<AccountRow, 'name' | 'twoFactorPolicy' | 'retentionDays'>>,
+): Promise<AccountRow> {
+  return scope.tx
+    .updateTable('accounts')
+    .set(changes)
+    .where('id', '=', scope.accountId)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/** For staff of the installation, who name an account that they do not see. */
+export async function accountExists(scope: SystemWriteScope, id: string): Promise<boolean> {
+  return (await scope.tx.selectFrom('accounts').select('id').where('id', '=', id).executeTakeFirst()) !== undefined;
 }
 
 /** Names (A-labels, lower case) of the domains this account has verified. */

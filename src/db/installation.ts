@@ -1,6 +1,7 @@
 // What the installation has of its own, and what the operator's command line makes without being a member.
 import { sql } from 'kysely';
 import type { Database } from './client.ts';
+import { emailKeyOf } from './users.ts';
 import type { SystemScope, SystemWriteScope, WriteScope } from './scope.ts';
 
 /** One bootstrap at a time, so that two of the same names make nothing twice. */
@@ -12,8 +13,70 @@ export async function isEmptyInstallation(db: Database): Promise<boolean> {
   return (await db.selectFrom('accounts').select('id').limit(1).executeTakeFirst()) === undefined;
 }
 
-export function findAccountByName(scope: SystemWriteScope, name: string): Promise<{ id: string } | undefined> {
-  return scope.tx.selectFrom('accounts').select('id').where('name', '=', name).orderBy('id').executeTakeFirst();
+export interface NamedAccount {
+  readonly id: string;
+  /** Null: it has no owner. */
+  readonly ownerEmail: string | null;
+  /** Whoever signs in with `email` is a member. */
+  readonly member: boolean;
+}
+
+/** Names are not unique: that of which `email` is a member comes first, then one without an owner, then the oldest. */
+export async function findAccountByName(
+  scope: SystemWriteScope,
+  name: string,
+  email: string,
+): Promise<NamedAccount | undefined> {
+  const { rows } = await sql<NamedAccount>`
+    select a.id, o.email as owner_email, exists (
+      select from memberships m join users u on u.id = m.user_id
+      where m.account_id = a.id and u.email_key = ${emailKeyOf(email)}) as member
+    from accounts a
+    left join memberships w on w.account_id = a.id and w.role = 'OWNER'
+    left join users o on o.id = w.user_id
+    where a.name = ${name} order by member desc, (o.id is null) desc, a.id limit 1`.execute(scope.tx);
+  return rows[0];
+}
+
+export async function hasOwner(db: Database, accountId: string): Promise<boolean> {
+  const owner = await db
+    .selectFrom('memberships')
+    .select('userId')
+    .where('accountId', '=', accountId)
+    .where('role', '=', 'OWNER')
+    .executeTakeFirst();
+  return owner !== undefined;
+}
+
+/** The account that waits, or waited, for its owner; null when there never was one. */
+export async function findSetupAccount(db: Database): Promise<string | null> {
+  const row = await db.selectFrom('installation').select('setupAccountId').executeTakeFirst();
+  return row?.setupAccountId ?? null;
+}
+
+/** In place of the link before. */
+export async function setSetupLink(scope: SystemWriteScope, accountId: string, hash: Buffer): Promise<void> {
+  await scope.tx.updateTable('installation').set({ setupAccountId: accountId, setupHash: hash }).execute();
+}
+
+export async function findSetupByHash(db: Database, hash: Buffer): Promise<string | null> {
+  const row = await db
+    .selectFrom('installation')
+    .select('setupAccountId')
+    .where('setupHash', '=', hash)
+    .executeTakeFirst();
+  return row?.setupAccountId ?? null;
+}
+
+/** Uses the link up: of several at once, one gets the account. */
+export async function takeSetup(scope: SystemWriteScope, hash: Buffer): Promise<string | null> {
+  const row = await scope.tx
+    .updateTable('installation')
+    .set({ setupHash: null })
+    .where('setupHash', '=', hash)
+    .returning('setupAccountId')
+    .executeTakeFirst();
+  return row?.setupAccountId ?? null;
 }
 
 export async function insertAccount(
@@ -31,7 +94,7 @@ export async function upsertUser(
   scope: SystemWriteScope,
   user: { readonly id: string; readonly email: string; readonly name: string; readonly passwordHash: string | null },
 ): Promise<string> {
-  const emailKey = user.email.toLowerCase();
+  const emailKey = emailKeyOf(user.email);
   await scope.tx
     .insertInto('users')
     .values({ ...user, emailKey, createdAt: scope.now })

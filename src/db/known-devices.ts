@@ -1,4 +1,5 @@
 // Devices that signed in as somebody before.
+import { sql } from 'kysely';
 import type { Database } from './client.ts';
 import type { SystemWriteScope } from './scope.ts';
 
@@ -36,6 +37,14 @@ export async function rememberDevice(scope: SystemWriteScope, userId: string, se
     .onConflict((conflict) => conflict.doNothing())
     .execute();
   return true;
+}
+
+/** All but those that were used last. */
+export async function trimDevices(scope: SystemWriteScope, userId: string, keep: number): Promise<void> {
+  await sql`
+    delete from known_devices where user_id = ${userId}::uuid and secret_hash in (
+      select secret_hash from known_devices where user_id = ${userId}::uuid
+      order by last_seen_at desc, secret_hash offset ${keep})`.execute(scope.tx);
 }
 
 export async function forgetDevices(scope: SystemWriteScope, userId: string): Promise<void> {

@@ -97,6 +97,27 @@ export function lockMembership(scope: WriteScope, userId: string): Promise<Membe
     .executeTakeFirst();
 }
 
+/** Of these addresses (keys), those of members. */
+export async function listMemberKeys(scope: ReadScope, emailKeys: readonly string[]): Promise<string[]> {
+  const rows = await scope.db
+    .selectFrom('memberships as m')
+    .innerJoin('users as u', 'u.id', 'm.userId')
+    .select('u.emailKey')
+    .where('m.accountId', '=', scope.accountId)
+    .where('u.emailKey', '=', sql<string>`any(${array('text', emailKeys)})`)
+    .execute();
+  return rows.map(({ emailKey }) => emailKey);
+}
+
+export async function countMembers(scope: ReadScope): Promise<number> {
+  const { count } = await scope.db
+    .selectFrom('memberships')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('accountId', '=', scope.accountId)
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
 /** False when they are a member already. */
 export async function insertMembership(scope: WriteScope, userId: string, role: AccountRole): Promise<boolean> {
   const inserted = await scope.tx

@@ -119,8 +119,10 @@ create table accounts (
   two_factor_policy two_factor_policy default 'OPTIONAL'::two_factor_policy not null,
   retention_days smallint default 45 not null,
   created_at timestamp with time zone not null,
+  token_reminder_days smallint default 90 not null,
   constraint accounts_pkey PRIMARY KEY (id),
-  constraint accounts_retention_days_check CHECK (((retention_days >= 7) AND (retention_days <= 365)))
+  constraint accounts_retention_days_check CHECK (((retention_days >= 7) AND (retention_days <= 365))),
+  constraint accounts_token_reminder_days_check CHECK (((token_reminder_days >= 7) AND (token_reminder_days <= 730)))
 );
 
 create table api_tokens (
@@ -139,6 +141,9 @@ create table api_tokens (
   expires_at timestamp with time zone,
   revoked_at timestamp with time zone,
   replaced_by uuid,
+  rotated_at timestamp with time zone,
+  reminded_old_at timestamp with time zone,
+  reminded_unused_at timestamp with time zone,
   constraint api_tokens_pkey PRIMARY KEY (account_id, id),
   constraint api_tokens_secret_hash_key UNIQUE (secret_hash),
   constraint api_tokens_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id),

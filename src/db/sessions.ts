@@ -90,6 +90,17 @@ export function listSessions(db: Database, userId: string, now: Date, idleSince:
     .execute();
 }
 
+/** Undefined when it has ended, also in the document that asks: a session raises its rights once. */
+export function lockSession(scope: SystemWriteScope, id: string): Promise<SessionRow | undefined> {
+  return scope.tx
+    .selectFrom('sessions')
+    .selectAll()
+    .where('id', '=', id)
+    .where('expiresAt', '>', scope.now)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
 export function updateSession(
   scope: SystemWriteScope,
   id: string,
@@ -116,11 +127,20 @@ export async function deleteSessions(scope: SystemWriteScope, userId: string, ke
   return Number(numDeletedRows);
 }
 
-/** All but the newest `keep` of the user. */
-export async function trimSessions(scope: SystemWriteScope, userId: string, keep: number): Promise<void> {
+/**
+ * All but the newest `keep` of the user. Those that wait for the second factor are counted apart: whoever has only the
+ * password must not be able to push out those that have shown it.
+ */
+export async function trimSessions(
+  scope: SystemWriteScope,
+  userId: string,
+  pending: boolean,
+  keep: number,
+): Promise<void> {
   await sql`
-    delete from sessions where user_id = ${userId}::uuid and id in (
-      select id from sessions where user_id = ${userId}::uuid order by id desc offset ${keep})`.execute(scope.tx);
+    delete from sessions where id in (
+      select id from sessions where user_id = ${userId}::uuid and second_factor_pending = ${pending}
+      order by id desc offset ${keep})`.execute(scope.tx);
 }
 
 /** Sessions whose time is over, and what hangs on them. */

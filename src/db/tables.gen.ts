@@ -103,6 +103,7 @@ export interface AccountsTable {
   twoFactorPolicy: Generated<TwoFactorPolicy>;
   retentionDays: Generated<number>;
   createdAt: Date;
+  tokenReminderDays: Generated<number>;
 }
 
 export interface ApiTokensTable {
@@ -121,6 +122,9 @@ export interface ApiTokensTable {
   expiresAt: Date | null;
   revokedAt: Date | null;
   replacedBy: string | null;
+  rotatedAt: Date | null;
+  remindedOldAt: Date | null;
+  remindedUnusedAt: Date | null;
 }
 
 export interface AuditLogTable {

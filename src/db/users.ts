@@ -1,14 +1,16 @@
 // Identities: people, who belong to no account but may be members of many. Told apart by the address key, which ignores case.
 import type { Selectable } from 'kysely';
+import { parseMailbox } from '#/domain/email-address.ts';
 import type { Database } from './client.ts';
 import type { SystemWriteScope } from './scope.ts';
 import type { UsersTable } from './tables.gen.ts';
 
 export type UserRow = Selectable<UsersTable>;
 
-/** One mailbox is one identity, however its owner writes it. */
+/** One mailbox is one identity, however its owner writes it: case, Unicode form, and the domain's name do not matter. */
 export function emailKeyOf(email: string): string {
-  return email.trim().toLowerCase();
+  const parsed = parseMailbox(email);
+  return parsed.ok ? parsed.mailbox.key : email.trim().toLowerCase();
 }
 
 export function findUserByEmail(db: Database, email: string): Promise<UserRow | undefined> {
@@ -49,4 +51,15 @@ export function updateUser(
   changes: Partial<Omit<UserRow, 'id' | 'createdAt'>>,
 ): Promise<UserRow | undefined> {
   return scope.tx.updateTable('users').set(changes).where('id', '=', id).returningAll().executeTakeFirst();
+}
+
+/** Names of the accounts that somebody is a member of: their password should be none of them. */
+export async function listAccountNames(db: Database, userId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('memberships as m')
+    .innerJoin('accounts as a', 'a.id', 'm.accountId')
+    .select('a.name')
+    .where('m.userId', '=', userId)
+    .execute();
+  return rows.map(({ name }) => name);
 }

@@ -135,7 +135,7 @@ export class TwoFactorRequired extends Refusal {
 export class TwoFactorEnrollmentRequired extends Refusal {
   readonly code = 'TWO_FACTOR_ENROLLMENT_REQUIRED';
   constructor() {
-    super('An account of yours demands a second factor: set one up first.');
+    super('A second factor is demanded of you: set one up first.');
   }
 }
 

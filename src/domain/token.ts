@@ -34,6 +34,11 @@ export function isWellFormedSession(text: string): boolean {
   return text.length === 42 && sessionPattern.test(text) && checksum(text.slice(0, 36)) === text.slice(36);
 }
 
+/** Anything like a token or session in it, with whatever follows without a break (another one, say), as its kind alone. */
+export function redactTokens(text: string): string {
+  return text.replace(/(vr[stau]_)[0-9A-Za-z_]{38,}/g, '$1…');
+}
+
 /** What may be shown of a token for ever: its kind and last four characters. */
 export function tokenHint(token: string): string {
   return `${token.slice(0, 4)}…${token.slice(-4)}`;

@@ -2,6 +2,7 @@
 // link of a mail; its button does.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { plain } from './health.ts';
+import { answerDeadLink, answerPage, escape } from './pages/html.ts';
 
 export interface Confirmations {
   /** The address that the link is about; null when the link is not, or no longer, good. */
@@ -17,8 +18,6 @@ interface Exchange {
 }
 
 const PATH = '/confirm-sender/';
-/** The form goes back to where it came from. */
-const POLICY = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /** Null: another path. */
 export function confirmationSecret(path: string): string | null {
@@ -34,13 +33,15 @@ export async function answerConfirmation(
     case 'GET':
     case 'HEAD': {
       const address = await confirmations.find(secret);
-      return address === null ? dead(response) : page(response, 200, askText(address));
+      return address === null
+        ? answerDeadLink(response)
+        : answerPage(response, 200, 'Confirm your address', askText(address));
     }
     case 'POST': {
       // The button sends nothing worth reading; the link is all there is.
       request.resume();
       const address = await confirmations.confirm(secret, about);
-      return address === null ? dead(response) : page(response, 200, doneText(address));
+      return address === null ? answerDeadLink(response) : answerPage(response, 200, 'Confirmed', doneText(address));
     }
     default:
       response.setHeader('Allow', 'GET, HEAD, POST');
@@ -49,45 +50,11 @@ export async function answerConfirmation(
   }
 }
 
-function dead(response: ServerResponse): void {
-  page(
-    response,
-    404,
-    '<h1>This link is no longer good</h1>\n<p>It was used, has expired, or was replaced by a newer one. Ask for another.</p>',
-  );
-}
-
 function askText(address: string): string {
-  return `<h1>Confirm your address</h1>
-<p>May email be sent from <strong>${escape(address)}</strong>? If you did not expect this, close the page: nothing happens.</p>
+  return `<p>May email be sent from <strong>${escape(address)}</strong>? If you did not expect this, close the page: nothing happens.</p>
 <form method="post"><button type="submit">Yes, confirm</button></form>`;
 }
 
 function doneText(address: string): string {
-  return `<h1>Confirmed</h1>\n<p>Email may now be sent from <strong>${escape(address)}</strong>. You can close this page.</p>`;
-}
-
-function page(response: ServerResponse, status: number, body: string): void {
-  response.setHeader('Content-Security-Policy', POLICY);
-  response.writeHead(status, { 'Content-Type': 'text/html; charset=utf-8' });
-  response.end(`<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Veredus</title>
-${body}
-</html>
-`);
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
+  return `<p>Email may now be sent from <strong>${escape(address)}</strong>. You can close this page.</p>`;
 }

@@ -4,6 +4,7 @@ import { PothosValidationError } from '@pothos/core';
 import { ForbiddenError } from '@pothos/plugin-scope-auth';
 import { GraphQLError } from 'graphql';
 import { CursorExpired, ExpectedError, RateLimited, Refusal } from '#/domain/errors.ts';
+import { redactTokens } from '#/domain/token.ts';
 import type { Log } from '#/runtime/ports.ts';
 
 /** The request is refused before a field is run: the answer has no `data`. */
@@ -20,8 +21,9 @@ export class RequestFault extends Error {
     status: number,
     options: { readonly headers?: Readonly<Record<string, string>>; readonly inDocument?: boolean } = {},
   ) {
-    super(errors[0]?.message ?? 'refused');
-    this.errors = errors;
+    const shown = errors.map(withoutTokens);
+    super(shown[0]?.message ?? 'refused');
+    this.errors = shown;
     this.status = status;
     this.headers = options.headers ?? {};
     this.inDocument = options.inDocument ?? false;
@@ -67,7 +69,7 @@ export function maskErrors(errors: readonly GraphQLError[], masking: Masking): r
   let logged = 0;
   return errors.map((error) => {
     const known = knownError(error);
-    if (known !== null) return known;
+    if (known !== null) return withoutTokens(known);
     if (logged++ < LOGGED_DEFECTS) logDefect(error.cause ?? error, masking, error.path);
     return recoded(error, 'Unexpected error.', { code: 'INTERNAL', requestId: masking.requestId });
   });
@@ -120,6 +122,12 @@ function rootCause(error: GraphQLError): Error {
   let cause: Error = error;
   while (cause instanceof GraphQLError && cause.cause instanceof Error) cause = cause.cause;
   return cause;
+}
+
+/** graphql-js repeats what it could not read; an answer, which ends in logs of clients, is no place for a secret. */
+function withoutTokens(error: GraphQLError): GraphQLError {
+  const message = redactTokens(error.message);
+  return message === error.message ? error : recoded(error, message, { ...error.extensions });
 }
 
 /** Without the cause, so that nothing of it can reach the answer. */

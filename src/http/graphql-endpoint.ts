@@ -70,7 +70,7 @@ export function createGraphqlEndpoint(options: EndpointOptions): GraphqlEndpoint
     try {
       if (isPageRequest(exchange, accepted)) return await answerGraphiQL(request, response);
       const caller = await authenticate(exchange);
-      setDeprecationHeaders(response, caller, clock.now());
+      setDeprecationHeaders(response, caller);
       const params = await readRequest(exchange, caller);
       call = {
         caller,

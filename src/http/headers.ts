@@ -26,8 +26,9 @@ export function setBalanceHeaders(response: ServerResponse, balance: Balance | n
 }
 
 /** RFC 9745 and RFC 8594. */
-export function setDeprecationHeaders(response: ServerResponse, caller: AuthenticatedCaller | null, now: Date): void {
+export function setDeprecationHeaders(response: ServerResponse, caller: AuthenticatedCaller | null): void {
   if (caller?.deprecation == null) return;
-  response.setHeader('Deprecation', `@${Math.floor(now.getTime() / 1_000)}`);
-  response.setHeader('Sunset', caller.deprecation.sunset.toUTCString());
+  const { since, sunset } = caller.deprecation;
+  response.setHeader('Deprecation', `@${Math.floor(since.getTime() / 1_000)}`);
+  response.setHeader('Sunset', sunset.toUTCString());
 }

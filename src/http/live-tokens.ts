@@ -54,11 +54,9 @@ export class LiveTokens {
     }
   }
 
-  /** Tokens are what they were when their connection was opened, or it ends; what people may do is asked again. */
+  /** Before each operation on a connection: what people may do is asked again; tokens are what they were, or it ends. */
   async renew(caller: AuthenticatedCaller | null): Promise<AuthenticatedCaller | null> {
-    return caller === null || !('person' in caller) || this.#source.renew === undefined
-      ? caller
-      : this.#source.renew(caller);
+    return caller === null || this.#source.renew === undefined ? caller : this.#source.renew(caller);
   }
 
   connectionsOf(caller: AuthenticatedCaller): number {

@@ -1,5 +1,6 @@
 // What the HTTP side counts. Names of operations come from clients, so only the first of them get a series of their own.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { redactTokens } from '#/domain/token.ts';
 
 const NAMED_OPERATIONS = 100;
 
@@ -53,7 +54,8 @@ export function createHttpMetrics(registry: Registry, gauges: HttpGauges): HttpM
   return {
     answered: (route, status) => requests.inc({ route, status }),
     executed(operation, kind, seconds) {
-      let name = operation ?? 'anonymous';
+      // Whatever stands in a document may be the name, a token too.
+      let name = redactTokens(operation ?? 'anonymous');
       if (!names.has(name)) {
         if (names.size < NAMED_OPERATIONS) names.add(name);
         else name = 'other';

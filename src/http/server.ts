@@ -22,11 +22,14 @@ import { setSecurityHeaders } from './headers.ts';
 import { answerHealth, plain } from './health.ts';
 import { createRateLimiter } from './limits/rate-limit.ts';
 import { listenOn } from './listen.ts';
+import { createLeakEndpoint, LEAK_PATH, type ReportLeaks } from './leaked-tokens.ts';
 import { LiveTokens, type TokenSource } from './live-tokens.ts';
 import { createHttpMetrics, noMetrics } from './metrics.ts';
 import { createMetricsServer } from './metrics-server.ts';
 import { Operations } from './operations.ts';
 import { isForeignWithCookie } from './own-origin.ts';
+import { answerLinkPage } from './pages/answer-link-page.ts';
+import type { LinkActions } from './pages/link-pages.ts';
 import { answerStart } from './start-page.ts';
 import type { AuthenticatedCaller, RequestInfo } from './types.ts';
 import { WebSocketEndpoint } from './websocket.ts';
@@ -45,6 +48,7 @@ export type HttpConfig = Pick<
   | 'maxCost'
   | 'workers'
   | 'metricsPort'
+  | 'leakReportKeys'
 >;
 
 export interface HttpServerOptions extends TokenSource {
@@ -58,6 +62,10 @@ export interface HttpServerOptions extends TokenSource {
   ready(): Promise<boolean>;
   /** Behind the links that ask to confirm an address; without it there are none. */
   readonly confirmations?: Confirmations;
+  /** Behind the links that people get by mail; without it there are none. */
+  readonly linkActions?: LinkActions;
+  /** Takes what was found in the open; without it nobody can report it. */
+  readonly reportLeaks?: ReportLeaks;
   readonly metrics?: Registry;
   readonly timeouts?: Partial<Timeouts>;
 }
@@ -119,6 +127,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     publicUrl: config.publicUrl,
   });
   const sockets = new WebSocketEndpoint({ schema, operations, tokens, clock, random, log, metrics, newRequestId });
+  const leaks =
+    options.reportLeaks === undefined
+      ? null
+      : createLeakEndpoint({ report: options.reportLeaks, keys: config.leakReportKeys, clock, log });
   const isReady = async () => !closing && (await options.ready());
 
   const server = createNodeServer(config, timeouts);
@@ -158,6 +170,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (options.confirmations !== undefined && secret !== null) {
       const about = { requestId, ipAddress: addressOf(request) };
       return answerConfirmation(options.confirmations, secret, { request, response, about });
+    }
+    if (leaks !== null && path === LEAK_PATH) {
+      return leaks({ request, response, url, requestId, ipAddress: addressOf(request) });
+    }
+    if (options.linkActions !== undefined) {
+      const pages = { actions: options.linkActions, tokens, clock, log, publicUrl: config.publicUrl };
+      const exchange = { request, response, requestId, ipAddress: addressOf(request) };
+      if (await answerLinkPage(pages, path, exchange)) return;
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Connection', 'close');

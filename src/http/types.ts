@@ -5,8 +5,8 @@ import type { Cookies } from '#/resolvers/visitor.ts';
 
 interface Authenticated {
   readonly expiresAt: Date | null;
-  /** The token, or the way it calls, will stop working then. */
-  readonly deprecation: { readonly sunset: Date } | null;
+  /** The token has another in its place since then, and stops working at `sunset`. */
+  readonly deprecation: { readonly since: Date; readonly sunset: Date } | null;
 }
 
 export type AuthenticatedCaller =

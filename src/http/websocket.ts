@@ -169,7 +169,11 @@ export class WebSocketEndpoint {
     });
   }
 
-  async #connect(connection: Connection, params: Record<string, unknown> | undefined): Promise<boolean> {
+  /** False: refused. Else what goes into connection_ack: a rotated token's end, which HTTP tells in headers. */
+  async #connect(
+    connection: Connection,
+    params: Record<string, unknown> | undefined,
+  ): Promise<boolean | { readonly deprecation: Date; readonly sunset: Date }> {
     const { tokens } = this.#options;
     const { socket, request } = connection;
     let shown: string | null;
@@ -191,7 +195,8 @@ export class WebSocketEndpoint {
       if (how === 'dead') socket.close(TOKEN_DEAD, 'The token is not valid any more');
       else socket.close(RIGHTS_CHANGED, 'Rights have changed');
     });
-    return true;
+    if (caller.deprecation === null) return true;
+    return { deprecation: caller.deprecation.since, sunset: caller.deprecation.sunset };
   }
 
   /** What a person may do may have changed since the socket was opened. */

@@ -1,8 +1,15 @@
-// What must be done from time to time, by one node for all: partitions ahead, expired ones dropped, keys forgotten, secrets
-// sealed anew.
+// What must be done from time to time, by one node for all: partitions ahead, expired ones dropped, keys, sessions and wrong
+// guesses forgotten, secrets sealed anew.
+import { forgetGuesses } from '#/db/guess-counters.ts';
 import { readBalance } from '#/db/delivery-balance.ts';
 import { deleteExpiredKeys } from '#/db/idempotency-keys.ts';
+import { forgetOldDevices } from '#/db/known-devices.ts';
+import { deleteExpiredLinks } from '#/db/one-time-links.ts';
 import { dropExpiredPartitions, ensurePartitions, listRetentions } from '#/db/partitions.ts';
+import { deleteExpiredChallenges } from '#/db/second-factor-challenges.ts';
+import { deleteEndedSessions } from '#/db/sessions.ts';
+import { KNOWN_DEVICE_DAYS, minutesAfter, SESSION_IDLE_MINUTES } from '#/domain/identity/rules.ts';
+import { guessRules } from '#/domain/identity/throttle.ts';
 import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
 import type { Clock, Log, SecretBox } from '#/runtime/ports.ts';
@@ -47,5 +54,15 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   const { unaccounted } = await writeInSystemScope(system, now, readBalance);
   if (unaccounted !== 0) log.error({ unaccounted }, 'recipients are neither settled nor in the queue');
   await resealSecrets({ system, secrets, log });
+  await forgetEndedSessions(system, now);
   while ((await deleteExpiredKeys(system, now, KEYS)) === KEYS);
+}
+
+async function forgetEndedSessions({ db }: SystemScope, now: Date): Promise<void> {
+  await deleteEndedSessions(db, now, minutesAfter(now, -SESSION_IDLE_MINUTES));
+  await deleteExpiredChallenges(db, now);
+  await deleteExpiredLinks(db, now);
+  await forgetOldDevices(db, minutesAfter(now, -KNOWN_DEVICE_DAYS * 24 * 60));
+  const longest = Math.max(...Object.values(guessRules).map((rule) => rule.forgetAfterSeconds));
+  await forgetGuesses(db, minutesAfter(now, -longest / 60));
 }

@@ -2,8 +2,10 @@
 import { listSealedKeys, resealKey } from '#/db/dkim-keys.ts';
 import { findReturnPathSecret, resealReturnPathSecret } from '#/db/installation.ts';
 import type { SystemScope } from '#/db/scope.ts';
+import { listSealedFactors, resealFactor, type SealedFactor } from '#/db/two-factor-methods.ts';
 import { sealPurpose } from '#/resolvers/domains/make-keys.ts';
 import { RETURN_PATH_PURPOSE } from '#/resolvers/installation/return-path-secret.ts';
+import { totpPurpose } from '#/resolvers/second-factor/totp.ts';
 import type { Log, SecretBox } from '#/runtime/ports.ts';
 
 const AT_ONCE = 500;
@@ -42,6 +44,15 @@ export async function resealSecrets(deps: {
     }
     after = keys.at(-1)?.id ?? null;
     if (keys.length < AT_ONCE) break;
+  }
+  let last: SealedFactor | null = null;
+  for (;;) {
+    const factors = await listSealedFactors(system, last, AT_ONCE);
+    for (const factor of factors) {
+      await again(factor.secretEncrypted, totpPurpose(factor.userId), (sealed) => resealFactor(system, factor, sealed));
+    }
+    last = factors.at(-1) ?? null;
+    if (factors.length < AT_ONCE) break;
   }
   if (resealed > 0) log.info({ resealed, unreadable }, 'secrets were sealed with the first key of VEREDUS_SECRET_KEY');
   return resealed;

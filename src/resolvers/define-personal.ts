@@ -3,7 +3,14 @@
 import { appendAudit, type AuditRecord } from '#/db/audit.ts';
 import { listMemberships } from '#/db/identity-memberships.ts';
 import { scopeOfAccount, type SystemWriteScope, writeInSystemScope } from '#/db/scope.ts';
-import { StepUpRequired, TwoFactorEnrollmentRequired, TwoFactorRequired, Unauthenticated } from '#/domain/errors.ts';
+import {
+  type ExpectedError,
+  Forbidden,
+  StepUpRequired,
+  TwoFactorEnrollmentRequired,
+  TwoFactorRequired,
+  Unauthenticated,
+} from '#/domain/errors.ts';
 import type { Person } from '#/domain/person.ts';
 import type { Ids, Topic } from '#/runtime/ports.ts';
 import { asserting, type ErrorClass, fail, type Inside, repeating } from './define.ts';
@@ -12,11 +19,20 @@ import type { Visitor } from './visitor.ts';
 
 /**
  * How far somebody must have come: SIGNED_IN with nothing left to do; ENROLLING: the same, or kept from everything else by
- * an account that demands a second factor; SECOND_STEP: the password was right, the second factor is still to be shown.
+ * an account that demands a second factor; SECOND_STEP: the password was right, the second factor is still to be shown;
+ * STAFF: signed in, and one of the staff of the installation; ANY: any of these.
  */
-export type PersonalState = 'SIGNED_IN' | 'ENROLLING' | 'SECOND_STEP';
+export type PersonalState = 'SIGNED_IN' | 'ENROLLING' | 'SECOND_STEP' | 'STAFF' | 'ANY';
 
 type Fail<E extends readonly ErrorClass[]> = (error: InstanceType<E[number]>) => never;
+
+/** The answer is an error, and what was written stays: a failed guess that is counted. */
+export class Failed<E extends ExpectedError> {
+  readonly error: E;
+  constructor(error: E) {
+    this.error = error;
+  }
+}
 
 export interface PersonalUseCase<I, O> {
   (deps: Deps, visitor: Visitor, input: I): Promise<O>;
@@ -45,7 +61,7 @@ export function personalCommand<I, O, const E extends readonly ErrorClass[], P =
   run(
     context: Omit<PersonalContext<E>, 'deps'> & { scope: SystemWriteScope; inside: Inside; prepared: P },
     input: I,
-  ): Promise<O>;
+  ): Promise<O | Failed<InstanceType<E[number]>>>;
   /** After the commit, once. What fails here undoes nothing. */
   afterwards?(context: Omit<PersonalContext<E>, 'fail'> & { prepared: P }, input: I, output: O): Promise<void>;
 }): PersonalUseCase<I, O> {
@@ -57,10 +73,15 @@ export function personalCommand<I, O, const E extends readonly ErrorClass[], P =
       const output = await inTransaction(deps, async (scope) => {
         const inside = { ids: deps.ids, random: deps.random };
         const output = await declaration.run({ scope, inside, visitor, person, prepared, fail }, input);
+        if (output instanceof Failed) return output;
         const record = declaration.audit(input, output);
         if (record !== null) await auditPerson(scope, deps.ids, identityOf(person), visitor, record);
         return output;
       });
+      if (output instanceof Failed) {
+        const failure: ExpectedError = output.error;
+        throw failure;
+      }
       return { output, prepared };
     });
     const record = declaration.audit(input, output);
@@ -143,12 +164,14 @@ function inTransaction<T>(deps: Deps, run: (scope: SystemWriteScope) => Promise<
 function admit({ person }: Visitor, state: PersonalState, stepUp: boolean, now: Date): Person {
   if (person === null) throw new Unauthenticated('Sign in first.');
   const { requirement } = person;
+  if (state === 'ANY') return person;
   if (state === 'SECOND_STEP') {
     if (requirement !== 'VERIFY_TWO_FACTOR') throw new Unauthenticated('There is no second step to take.');
     return person;
   }
   if (requirement === 'VERIFY_TWO_FACTOR') throw new TwoFactorRequired();
   if (requirement === 'ENROLL_TWO_FACTOR' && state !== 'ENROLLING') throw new TwoFactorEnrollmentRequired();
+  if (state === 'STAFF' && !person.staff) throw new Forbidden('only staff of the installation may');
   if (stepUp && (person.provedUntil === null || person.provedUntil <= now)) throw new StepUpRequired();
   return person;
 }

@@ -91,28 +91,33 @@ export function command<I, O, const E extends readonly ErrorClass[], P = undefin
   declaration: Declaration<E> & {
     /** What stands in the audit log of the account; without secrets. */
     audit(input: I, output: O): AuditRecord;
+    /** Where only some inputs need the proof that `stepUp` asks for always. */
+    stepUpFor?(input: I): boolean;
     /** Whom to tell after the commit. */
     readonly announces?: readonly Topic[];
     /** Before the transaction: hashing, DNS, whatever takes time. */
-    prepare?(context: { scope: ReadScope; deps: Deps; fail: Fail<E> }, input: I): Promise<P>;
+    prepare?(context: { scope: ReadScope; deps: Deps; caller: Caller; fail: Fail<E> }, input: I): Promise<P>;
     /** May run again from the start when the database asks for it. */
-    run(context: { scope: WriteScope; inside: Inside; prepared: P; fail: Fail<E> }, input: I): Promise<O>;
+    run(
+      context: { scope: WriteScope; inside: Inside; caller: Caller; prepared: P; fail: Fail<E> },
+      input: I,
+    ): Promise<O>;
     /** After the commit, once: mail and the like. What fails here undoes nothing. */
-    afterwards?(context: { deps: Deps; prepared: P }, input: I, output: O): Promise<void>;
+    afterwards?(context: { deps: Deps; caller: Caller; prepared: P }, input: I, output: O): Promise<void>;
   },
 ): UseCase<I, O> {
   const { permission, errors, stepUp = false } = declaration;
   const run = async (deps: Deps, caller: Caller, input: I): Promise<O> => {
-    authorize(caller, permission, stepUp, deps.clock);
+    authorize(caller, permission, stepUp || declaration.stepUpFor?.(input) === true, deps.clock);
     const reach = reachOf(caller.actor, permission);
     const { output, prepared, record } = await asserting(errors, async () => {
       const scope = readScope(deps.db, reach);
       // Without `prepare`, P is its default: undefined.
-      const prepared = (await declaration.prepare?.({ scope, deps, fail }, input)) as P;
+      const prepared = (await declaration.prepare?.({ scope, deps, caller, fail }, input)) as P;
       const { output, record } = await repeating(() =>
         writeInScope(deps.db, reach, deps.clock.now(), async (scope) => {
           const inside = { ids: deps.ids, random: deps.random };
-          const output = await declaration.run({ scope, inside, prepared, fail }, input);
+          const output = await declaration.run({ scope, inside, caller, prepared, fail }, input);
           const record = declaration.audit(input, output);
           await appendAudit(scope, deps.ids.next(), caller, record);
           return { output, record };
@@ -122,7 +127,7 @@ export function command<I, O, const E extends readonly ErrorClass[], P = undefin
     });
     logAudit(deps.log, caller, record);
     for (const topic of declaration.announces ?? []) deps.channel.nudge(topic);
-    await declaration.afterwards?.({ deps, prepared }, input, output);
+    await declaration.afterwards?.({ deps, caller, prepared }, input, output);
     return output;
   };
   return Object.assign(run, { permission, errors, stepUp });

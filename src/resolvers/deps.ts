@@ -2,7 +2,7 @@
 import type { Database } from '#/db/client.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import type { EventFeed } from '#/events/feed.ts';
-import type { Channel, Clock, Dns, Ids, Log, Passwords, Random, SecretBox } from '#/runtime/ports.ts';
+import type { Background, Channel, Clock, Dns, Ids, Log, Passwords, Random, SecretBox } from '#/runtime/ports.ts';
 import type { SendingProfiles } from './emails/sending-profiles.ts';
 import type { SystemMail } from './system-mail/system-mail.ts';
 
@@ -21,8 +21,11 @@ export interface Deps {
   readonly secrets: SecretBox;
   readonly passwords: Passwords;
   readonly systemMail: SystemMail;
+  readonly background: Background;
   /** What return-path CNAMEs point to. */
   readonly mailHost: string;
   /** Where the world reaches this installation; without a slash at its end. */
   readonly publicUrl: string;
+  /** Strangers may make themselves accounts. */
+  readonly signUp: boolean;
 }

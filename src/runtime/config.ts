@@ -1,10 +1,11 @@
 // Every setting, once: name, default, meaning, reading. docs/configuration.md is made from `settings`.
+import type { KeyObject } from 'node:crypto';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type LogLevel, logLevels } from './log.ts';
-import { list, readDnsServers, readRelay, readSecretKeys, type Relay } from './setting-values.ts';
+import { list, readDnsServers, readPublicKeys, readRelay, readSecretKeys, type Relay } from './setting-values.ts';
 
 export const roles = ['api', 'submission', 'inbound', 'delivery', 'webhooks', 'maintenance'] as const;
 export type Role = (typeof roles)[number];
@@ -49,6 +50,10 @@ export interface Config {
   readonly allowPrivateNetworks: boolean;
   readonly trustedProxies: readonly AddressRange[];
   readonly systemFrom: string | null;
+  /** Of those who may report leaked tokens by the list. */
+  readonly leakReportKeys: readonly KeyObject[];
+  /** Strangers may make themselves accounts. */
+  readonly signUp: boolean;
   readonly logLevel: LogLevel;
   readonly metricsPort: number | null;
   readonly autoMigrate: boolean;
@@ -242,6 +247,15 @@ const schema = z
       sender,
       'Sender of invitations, resets, alerts; unset, they are written to the log of the operator.',
     ),
+    VEREDUS_SIGN_UP: setting(
+      flag,
+      'false',
+      'Strangers may make accounts of their own, with a link that is mailed to them (needs VEREDUS_SYSTEM_FROM).',
+    ),
+    VEREDUS_LEAK_REPORT_KEYS: optional(
+      reading(readPublicKeys),
+      'Public keys (PEM, ECDSA P-256) of secret scanners that report leaked tokens to /tokens/leaked, or the path of a file with them.',
+    ),
     VEREDUS_LOG_LEVEL: setting(oneOf(logLevels), 'info', `Least level that is logged: ${logLevels.join(', ')}.`),
     VEREDUS_METRICS_PORT: optional(port, 'Prometheus, /healthz and /readyz, apart from the public port.'),
     VEREDUS_AUTO_MIGRATE: setting(flag, 'true', 'serve brings the database up to date before it starts.'),
@@ -351,6 +365,8 @@ function toConfig(values: z.output<typeof schema>): Config {
     allowPrivateNetworks: values.VEREDUS_ALLOW_PRIVATE_NETWORKS,
     trustedProxies: values.VEREDUS_TRUSTED_PROXIES,
     systemFrom: values.VEREDUS_SYSTEM_FROM,
+    leakReportKeys: values.VEREDUS_LEAK_REPORT_KEYS ?? [],
+    signUp: values.VEREDUS_SIGN_UP,
     logLevel: values.VEREDUS_LOG_LEVEL,
     metricsPort: values.VEREDUS_METRICS_PORT,
     autoMigrate: values.VEREDUS_AUTO_MIGRATE,

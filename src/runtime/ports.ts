@@ -36,6 +36,14 @@ export interface Passwords {
   verify(hash: string | null, password: string): Promise<{ readonly matches: boolean; readonly rehash: string | null }>;
 }
 
+/** Work that nobody waits for, so that an answer neither takes its time nor tells by it that there was some. */
+export interface Background extends AsyncDisposable {
+  /** `what`: for the log, should it fail. */
+  start(what: string, run: () => Promise<void>): void;
+  /** When all that was started has ended. */
+  settled(): Promise<void>;
+}
+
 export interface Ids {
   /** A UUIDv7; those of one process never decrease, also within one millisecond. */
   next(): string;

@@ -1,4 +1,6 @@
 // How the longer texts among the settings are read. What is wrong with one is thrown, in words that follow its name.
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 
 export interface Relay {
@@ -53,4 +55,25 @@ export function readDnsServers(value: string): readonly string[] {
     }
     return isIP(address) === 6 ? `[${address}]:${number}` : `${address}:${number}`;
   });
+}
+
+const PEM = /-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----/g;
+
+/** PEM texts, or the path of a file with some; whatever stands around them (JSON, as GitHub publishes its own) is skipped. */
+export function readPublicKeys(value: string): readonly KeyObject[] {
+  const text = value.includes('-----BEGIN') ? value : readText(value);
+  const keys = (text.replaceAll('\\n', '\n').match(PEM) ?? []).map((pem) => createPublicKey(pem));
+  if (keys.length === 0) throw new Error('holds no public key in PEM');
+  if (keys.some((key) => key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')) {
+    throw new Error('holds a key that is not of the curve P-256');
+  }
+  return keys;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new Error(`the file ${path} cannot be read`);
+  }
 }

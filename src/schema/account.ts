@@ -16,7 +16,7 @@ import { afterText, checkFirst, connectionOf, firstText } from './paging.ts';
 import { SenderSignatureConnection } from './sender-signature.ts';
 import { Server, ServerConnection } from './server.ts';
 
-const TwoFactorPolicy = builder.enumType('TwoFactorPolicy', {
+export const TwoFactorPolicy = builder.enumType('TwoFactorPolicy', {
   description: 'Whether members need a second factor.',
   values: {
     OPTIONAL: { description: 'Each member decides.' },

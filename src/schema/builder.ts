@@ -14,7 +14,7 @@ import {
 } from '#/domain/errors.ts';
 import { isPermission, type Permission, type PermissionRule, permissions } from '#/domain/permissions.ts';
 import type { Requirement } from '#/domain/person.ts';
-import { type Context, rightsIn } from './context.ts';
+import { type Context, recordUse, rightsIn } from './context.ts';
 import type { Right } from './guards.ts';
 import { scopesRequired } from './scopes-required.ts';
 
@@ -40,6 +40,8 @@ interface Types {
     enrolling: boolean;
     /** A person whose second factor is still to be shown, and nobody else. */
     secondStep: boolean;
+    /** A person, whatever is left to do before. */
+    anyStep: boolean;
     /** One of the installation's staff with nothing left to do before; they always have a second factor. */
     staff: boolean;
     /** Somewhere: the use-case, and what its id leads to, decide where. */
@@ -72,11 +74,14 @@ export const builder = new SchemaBuilder<Types>({
         signedIn: person && requirement === null,
         enrolling: person && requirement !== 'VERIFY_TWO_FACTOR',
         secondStep: requirement === 'VERIFY_TWO_FACTOR',
+        anyStep: person,
         staff: person && asker.person.staff && requirement === null,
         can: (permission) => callers.some(({ actor }) => refusalOf(actor, permission) === null),
         may: ({ permission, accountId, serverId }) => {
           const rights = rightsIn(context, accountId);
-          return rights !== null && refusalOf(rights.caller.actor, permission, serverId) === null;
+          if (rights === null || refusalOf(rights.caller.actor, permission, serverId) !== null) return false;
+          if (rights.caller.actor.kind !== 'STAFF') return true;
+          return recordUse(context, rights, permission, serverId).then(() => true);
         },
         proved: !person || isFresh(asker.person.provedUntil, context),
       };
@@ -120,14 +125,13 @@ function isFresh(until: Date | null, { deps }: Context): boolean {
 
 function refusalFor(context: Context, failure: AuthFailure, field: string): Error {
   if (context.asker === null) return new Unauthenticated();
-  switch (requirementOf(context)) {
-    case 'VERIFY_TWO_FACTOR':
-      return new TwoFactorRequired();
-    case 'ENROLL_TWO_FACTOR':
-      return new TwoFactorEnrollmentRequired();
-    default:
-  }
-  if (failedScopes(failure).includes('proved')) return new StepUpRequired();
+  const requirement = requirementOf(context);
+  if (requirement === 'VERIFY_TWO_FACTOR') return new TwoFactorRequired();
+  const failed = failedScopes(failure);
+  // Who must set up a second factor may be asked for a proof before: where nothing else is missing.
+  const onlyProof = failed.length > 0 && failed.every((scope) => scope === 'proved');
+  if (requirement === 'ENROLL_TWO_FACTOR' && !onlyProof) return new TwoFactorEnrollmentRequired();
+  if (failed.includes('proved')) return new StepUpRequired();
   const [first] = context.callers;
   return new Forbidden((first === undefined ? null : missingOf(first.actor, failure)) ?? field);
 }

@@ -4,6 +4,8 @@ import { createContextCache } from '@pothos/core';
 import { type ReadScope, reachOf, readScope } from '#/db/scope.ts';
 import type { Actor } from '#/domain/actor.ts';
 import { Unauthenticated } from '#/domain/errors.ts';
+import { encodeId } from '#/domain/ids.ts';
+import type { Permission } from '#/domain/permissions.ts';
 import type { Person } from '#/domain/person.ts';
 import type { Caller } from '#/resolvers/define.ts';
 import type { Deps } from '#/resolvers/deps.ts';
@@ -49,7 +51,8 @@ export function createContext(
 }
 
 const accounts = createContextCache((_context: Context) => new Map<string, AccountContext>());
-const looks = createContextCache((_context: Context) => new Map<string, Promise<void>>());
+/** By the context itself and not in its cache, which a subscription empties for each event: one row, not one an event. */
+const looks = new WeakMap<Context, Map<string, Promise<void>>>();
 
 /** The asker's rights in the account of a row that was found for them. */
 export function within(context: Context, accountId: string): AccountContext {
@@ -77,14 +80,31 @@ export function everywhere(context: Context): readonly AccountContext[] {
 
 /**
  * Before anything of an account is handed out that was found by its id. Staff of the installation look at nothing that is
- * not on record: once for each request and account.
+ * not on record: once for each operation and thing.
  */
-export function enter(context: Context, { accountId, caller, deps }: AccountContext, subjectId: string): Promise<void> {
+export function enter(context: Context, { caller, deps }: AccountContext, subjectId: string): Promise<void> {
   if (caller.actor.kind !== 'STAFF') return Promise.resolve();
-  const known = looks(context).get(accountId);
-  if (known !== undefined) return known;
-  const looking = recordLook(deps, caller, { subjectId });
-  looks(context).set(accountId, looking);
+  return once(context, subjectId, () => recordLook(deps, caller, { subjectIds: [subjectId] }));
+}
+
+/** The same for a field that a permission guards, which leads on from there: once for each operation and place. */
+export function recordUse(
+  context: Context,
+  { accountId, caller, deps }: AccountContext,
+  permission: Permission,
+  serverId: string | null,
+): Promise<void> {
+  const subjectId = serverId === null ? encodeId('account', accountId) : encodeId('server', serverId);
+  return once(context, `${permission} ${subjectId}`, () =>
+    recordLook(deps, caller, { subjectIds: [subjectId], permission }),
+  );
+}
+
+function once(context: Context, key: string, record: () => Promise<void>): Promise<void> {
+  const known = looks.get(context) ?? new Map<string, Promise<void>>();
+  looks.set(context, known);
+  const looking = known.get(key) ?? record();
+  known.set(key, looking);
   return looking;
 }
 

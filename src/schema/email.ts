@@ -186,7 +186,7 @@ builder.mutationFields((t) => ({
       return sendEmail(context.deps, await senderAt(context, request.serverId), request);
     },
   }),
-  sendEmails: t.withAuth({ can: sendEmail.permission }).field({
+  sendEmails: t.withAuth(onId(sendEmail, 'server', 'input.messages.0.serverId')).field({
     type: [SendEmailResult],
     nullable: { list: true, items: false },
     description: guarded(

@@ -51,9 +51,11 @@ export function onId(
   { permission, stepUp }: { readonly permission: Permission; readonly stepUp?: boolean },
   kind: LocatedKind,
   path: string,
+  /** Where only some arguments need a fresh proof. */
+  stepUpFor: (args: Readonly<Record<string, unknown>>) => boolean = () => false,
 ) {
   const scopes = async (_root: object, args: Readonly<Record<string, unknown>>, context: Context) => {
-    const proof = stepUp === true ? { authenticated: true, proved: true } : { authenticated: true };
+    const proof = stepUp === true || stepUpFor(args) ? { authenticated: true, proved: true } : { authenticated: true };
     const { asker } = context;
     if (asker === null || 'actor' in asker) return { ...proof, can: permission };
     const id = valueAt(args, path);

@@ -3,20 +3,26 @@
 import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
 import { findAccount } from '#/db/accounts.ts';
-import { findTokens } from '#/db/api-tokens.ts';
+import { findAudit } from '#/db/audit.ts';
+import { findTokens, listServerTokens } from '#/db/api-tokens.ts';
 import { findBounces } from '#/db/bounces.ts';
 import { listDkimKeys } from '#/db/dkim-keys.ts';
 import { listDomainRecords } from '#/db/domain-records.ts';
 import { findDomains, listServerDomains } from '#/db/domains.ts';
-import { listGrants } from '#/db/memberships.ts';
+import { findContacts } from '#/db/emergency-contacts.ts';
+import { findInvitations, listInvitationGrants } from '#/db/invitations.ts';
+import { findMembers, listGrants } from '#/db/memberships.ts';
 import { findMessages } from '#/db/messages.ts';
 import { listAttempts, listDueTimes, listRecipients } from '#/db/recipients.ts';
 import type { ReadScope } from '#/db/scope.ts';
 import { findSignatures } from '#/db/sender-signatures.ts';
+import { findStaffAccess } from '#/db/staff-access.ts';
 import { findServers, findStreams, listStreams } from '#/db/servers.ts';
 import { listSuppressionReasons } from '#/db/suppressions.ts';
+import { encodeId } from '#/domain/ids.ts';
 import { listMessageEvents, type LoggedEvent, type MessageEventsKey } from '#/resolvers/events/message-events.ts';
 import { readContents } from '#/resolvers/messages/message-content.ts';
+import { recordLook } from '#/resolvers/staff-access/record-look.ts';
 import { type AccountContext, type Context, within } from './context.ts';
 
 /** Content may be megabytes for each message. */
@@ -42,8 +48,14 @@ export function loadersIn(context: Context, at: AccountContext): Loaders {
 
 export type Loaders = ReturnType<typeof makeLoaders>;
 
-function makeLoaders({ scope, deps }: AccountContext) {
+function makeLoaders({ scope, deps, caller }: AccountContext) {
   const now = () => deps.clock.now();
+  /** Bodies that staff of the installation read are on record one by one. */
+  const recordContents = async (ids: Ids): Promise<void> => {
+    if (caller.actor.kind !== 'STAFF') return;
+    const subjectIds = ids.map((id) => encodeId('message', id));
+    await recordLook(deps, caller, { subjectIds, permission: 'content.read' });
+  };
   return {
     account: one((ids) => findAccount(scope).then((row) => (row !== undefined && ids.includes(row.id) ? [row] : []))),
     server: one((ids) => findServers(scope, ids)),
@@ -53,6 +65,18 @@ function makeLoaders({ scope, deps }: AccountContext) {
     bounce: one((ids) => findBounces(scope, ids)),
     domain: one((ids) => findDomains(scope, ids)),
     signature: one((ids) => findSignatures(scope, ids)),
+    invitation: one((ids) => findInvitations(scope, ids, now())),
+    contact: one((ids) => findContacts(scope, ids)),
+    staffAccess: one((ids) => findStaffAccess(scope, ids)),
+    audit: one((ids) => findAudit(scope, ids)),
+    member: mapped(
+      async (ids) => new Map((await findMembers(scope, ids)).map((row) => [row.userId, row])),
+      ROWS_AT_ONCE,
+    ),
+    grantsOfInvitation: many(
+      (ids) => listInvitationGrants(scope, ids),
+      ({ invitationId }) => invitationId,
+    ),
     dkimKeys: many(
       (ids) => listDkimKeys(scope, ids),
       ({ domainId }) => domainId,
@@ -68,6 +92,10 @@ function makeLoaders({ scope, deps }: AccountContext) {
     domainsOfServer: many(
       (ids) => listServerDomains(scope, ids),
       ({ serverId }) => serverId,
+    ),
+    tokensOfServer: many(
+      (ids) => listServerTokens(scope, ids, now()),
+      ({ serverId }) => serverId ?? '',
     ),
     streamsOfServer: many(
       (ids) => listStreams(scope, ids),
@@ -85,7 +113,10 @@ function makeLoaders({ scope, deps }: AccountContext) {
       (ids) => listDueTimes(scope, ids),
       ({ messageId }) => messageId,
     ),
-    content: mapped((ids) => readContents(scope, ids), CONTENTS_AT_ONCE),
+    content: mapped(async (ids) => {
+      await recordContents(ids);
+      return readContents(scope, ids);
+    }, CONTENTS_AT_ONCE),
     suppressionReason: mapped((ids) => listSuppressionReasons(scope, ids), ROWS_AT_ONCE),
     events: eventsLoader(scope),
   };

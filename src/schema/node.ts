@@ -45,6 +45,10 @@ const rules: Readonly<Partial<Record<IdKind, NodeRule>>> & Readonly<Record<Locat
   domain: { typeName: 'Domain', permission: 'domain.read' },
   signature: { typeName: 'SenderSignature', permission: 'domain.read' },
   token: { typeName: 'ServerToken', permission: 'serverToken.read' },
+  invitation: { typeName: 'Invitation', permission: 'member.write' },
+  contact: { typeName: 'EmergencyContact', permission: 'contact.read' },
+  staffAccess: { typeName: 'StaffAccessGrant', permission: 'staffAccess.read' },
+  audit: { typeName: 'AuditEntry', permission: 'audit.read' },
 };
 
 async function findNode(context: Context, id: string): Promise<object | null> {
@@ -70,7 +74,7 @@ function nodeOf({ at, row, serverId }: Located, typeName: string, permission: Pe
   return { ...row, __typename: typeName };
 }
 
-/** A token sees itself; other tokens are for people who may manage them. */
+/** A token sees itself; other tokens are for those who see them in their list. */
 async function findToken(context: Context, uuid: string): Promise<object | null> {
   const located = await locate(context, 'token', uuid);
   if (located === null) return null;
@@ -78,8 +82,10 @@ async function findToken(context: Context, uuid: string): Promise<object | null>
   const typeName = located.serverId === null ? 'AccountToken' : 'ServerToken';
   const own = 'tokenId' in actor && actor.tokenId === uuid;
   if (own) return { ...located.row, __typename: typeName };
-  if ('tokenId' in actor) return null;
-  return nodeOf(located, typeName, located.serverId === null ? 'accountToken.read' : 'serverToken.read');
+  const permission = located.serverId === null ? 'accountToken.read' : 'serverToken.read';
+  // A token is not even told that it has siblings.
+  if ('tokenId' in actor && refusalOf(actor, permission) !== null) return null;
+  return nodeOf(located, typeName, permission);
 }
 
 /** A token that may not see things of a kind is told so, whether or not this one is there. */

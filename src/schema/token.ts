@@ -1,9 +1,14 @@
 // API tokens, as far as they are shown: never their secrets.
-import type { TokenRow } from '#/db/api-tokens.ts';
+import { listAccountTokens, type TokenRow } from '#/db/api-tokens.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { serverTokenScopes } from '#/domain/permissions.ts';
-import { builder } from './builder.ts';
+import { DEAD_TOKENS_LISTED_DAYS, MAX_DEAD_TOKENS_LISTED, tokenStateOf } from '#/domain/token-rules.ts';
+import { Account } from './account.ts';
+import { builder, guarded } from './builder.ts';
+import { within } from './context.ts';
+import { onAccount, onServer } from './guards.ts';
 import { loadersOf } from './loaders.ts';
+import { Server } from './server.ts';
 import { MessageStream } from './stream.ts';
 
 const TokenState = builder.enumType('TokenState', {
@@ -16,7 +21,7 @@ const TokenState = builder.enumType('TokenState', {
   } as const,
 });
 
-const ServerTokenScope = builder.enumType('ServerTokenScope', {
+export const ServerTokenScope = builder.enumType('ServerTokenScope', {
   description: 'What a server token may be used for.',
   values: {
     MESSAGES_SEND: { description: 'Send and cancel email.' },
@@ -32,15 +37,6 @@ const ServerTokenScope = builder.enumType('ServerTokenScope', {
   } as const,
 });
 
-function stateOf(
-  { revokedAt, expiresAt, replacedBy }: TokenRow,
-  now: Date,
-): 'ACTIVE' | 'ROTATING' | 'EXPIRED' | 'REVOKED' {
-  if (revokedAt !== null) return 'REVOKED';
-  if (expiresAt !== null && expiresAt <= now) return 'EXPIRED';
-  return replacedBy === null ? 'ACTIVE' : 'ROTATING';
-}
-
 export const ApiToken = builder.interfaceRef<TokenRow>('ApiToken').implement({
   description: 'A token that programs use.',
   resolveType: ({ kind }) => (kind === 'SERVER' ? 'ServerToken' : 'AccountToken'),
@@ -53,10 +49,10 @@ export const ApiToken = builder.interfaceRef<TokenRow>('ApiToken').implement({
     state: t.field({
       type: TokenState,
       description: 'Whether it may still be used.',
-      resolve: (token, _args, { deps }) => stateOf(token, deps.clock.now()),
+      resolve: (token, _args, { deps }) => tokenStateOf(token, deps.clock.now()),
     }),
     allowedIps: t.exposeStringList('allowedIps', {
-      description: 'Addresses and networks (CIDR) that it may be used from; empty: from everywhere.',
+      description: 'Networks (CIDR) that it may be used from; empty: from everywhere.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
     lastUsedAt: t.expose('lastUsedAt', {
@@ -69,13 +65,23 @@ export const ApiToken = builder.interfaceRef<TokenRow>('ApiToken').implement({
       nullable: true,
       description: 'When it ends; null: never by itself.',
     }),
+    revokedAt: t.expose('revokedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was revoked; null while it was not.',
+    }),
+    rotatedAt: t.expose('rotatedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When another took its place; null while none has.',
+    }),
   }),
 });
 
 const interfaces = [builder.nodeInterfaceRef(), ApiToken];
 const idText = 'Global id, tok_….';
 
-builder.objectRef<TokenRow>('ServerToken').implement({
+export const ServerToken = builder.objectRef<TokenRow>('ServerToken').implement({
   description: 'A token of one server, for an application.',
   interfaces,
   fields: (t) => ({
@@ -95,8 +101,31 @@ builder.objectRef<TokenRow>('ServerToken').implement({
   }),
 });
 
-builder.objectRef<TokenRow>('AccountToken').implement({
+export const AccountToken = builder.objectRef<TokenRow>('AccountToken').implement({
   description: 'A token of the account, to manage servers with.',
   interfaces,
   fields: (t) => ({ id: t.id({ description: idText, resolve: ({ id }) => encodeId('token', id) }) }),
 });
+
+const listed = `newest first: all that live, and those that died in the last ${DEAD_TOKENS_LISTED_DAYS} days, at most ${MAX_DEAD_TOKENS_LISTED}.`;
+
+builder.objectField(Server, 'tokens', (t) =>
+  t.withAuth(onServer('serverToken.read')).field({
+    type: [ServerToken],
+    description: guarded('serverToken.read', `Its tokens, ${listed}`),
+    extensions: { cost: 5 },
+    resolve: async (server, _args, context) => [...(await loadersOf(context, server).tokensOfServer.load(server.id))],
+  }),
+);
+
+builder.objectFields(Account, (t) => ({
+  tokens: t.withAuth(onAccount('accountToken.read')).field({
+    type: [AccountToken],
+    description: guarded('accountToken.read', `Tokens of the account itself, ${listed}`),
+    extensions: { cost: 5 },
+    resolve: ({ id }, _args, context) => listAccountTokens(within(context, id).scope, context.deps.clock.now()),
+  }),
+  tokenReminderDays: t.exposeInt('tokenReminderDays', {
+    description: 'Age in days at which owner and admins are reminded by mail to rotate a token.',
+  }),
+}));

@@ -1,8 +1,9 @@
 // People as they are seen: identities, their second factors and their sessions.
 import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
+import { countUnusedBackupCodes } from '#/db/backup-codes.ts';
 import { listSessions, type SessionRow } from '#/db/sessions.ts';
-import { countUnusedBackupCodes, listTwoFactorMethods, type TwoFactorMethodRow } from '#/db/two-factor-methods.ts';
+import { listTwoFactorMethods, type TwoFactorMethodRow } from '#/db/two-factor-methods.ts';
 import { minutesAfter, SESSION_IDLE_MINUTES } from '#/domain/identity/rules.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { builder } from './builder.ts';
@@ -76,8 +77,9 @@ const TwoFactorState = builder.objectRef<Somebody>('TwoFactorState').implement({
     enabled: t.exposeBoolean('secondFactor', { description: 'Somebody who signs in must show a second factor.' }),
     methods: t.field({
       type: [TwoFactorMethod],
-      description: 'What is set up, oldest first.',
-      resolve: async ({ id }, _args, context) => [...(await methodsOf(context).load(id))],
+      description: 'What is set up, oldest first. Nothing for those who have not signed in completely.',
+      resolve: async ({ id }, _args, context) =>
+        isSelf(context, id) || context.callers.length > 0 ? [...(await methodsOf(context).load(id))] : [],
     }),
     backupCodesRemaining: t.int({
       nullable: true,

@@ -23,7 +23,8 @@ export const ViewerRequirement = builder.enumType('ViewerRequirement', {
   values: {
     VERIFY_TWO_FACTOR: { description: 'Show the second factor: verifyTwoFactor.' },
     ENROLL_TWO_FACTOR: {
-      description: 'Set up a second factor: an account that the person is a member of demands one.',
+      description:
+        'Set up a second factor: an account that the person is a member of demands one, or the person is of the staff.',
     },
   } as const,
 });

@@ -38,9 +38,11 @@ test.each(documents)('commands of %s exist', (path) => {
   const code = (text.match(/`[^`\n]+`|^ {4}.+$/gm) ?? []).join('\n').replaceAll(/ #.*$/gm, '');
   const scripts = [...code.matchAll(/\bnpm (?:run )?([a-z][a-z0-9:-]*)/g)].map(([, name = '']) => name);
   expect(scripts.filter((name) => !NPM.has(name) && !(name in packageJson.scripts))).toEqual([]);
-  const ours = [...text.matchAll(/\bbin\/veredus ([a-z]+)/g)].map(([, name = '']) => name);
+  const ours = [...text.matchAll(/\bbin\/veredus ([a-z]+(?:-[a-z]+)*)/g)].map(([, name = '']) => name);
   const known = read('src/main.ts');
-  expect(ours.filter((name) => !known.includes(`${name}: () => import(`))).toEqual([]);
+  const isKnown = (name: string) =>
+    known.includes(` ${name}: () => import(`) || known.includes(`'${name}': () => import(`);
+  expect(ours.filter((name) => !isKnown(name))).toEqual([]);
 });
 
 test('src/… and test/… that are named exist', () => {

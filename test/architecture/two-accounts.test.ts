@@ -21,7 +21,9 @@ import {
 } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodeId, type IdKind } from '#/domain/ids.ts';
+import { listTwoFactorMethods } from '#/db/two-factor-methods.ts';
 import type { Actor } from '#/domain/actor.ts';
+import type { Person } from '#/domain/person.ts';
 import { schema } from '#/schema/index.ts';
 import { type TestAccount, type World, world } from '../support/world.ts';
 
@@ -29,6 +31,7 @@ type Values = Readonly<Partial<Record<IdKind, string>> & { eventCursor: string }
 
 let w: World;
 let mine: TestAccount;
+let me: Person;
 let theirs: Values;
 let nobodys: Values;
 
@@ -36,6 +39,7 @@ beforeAll(async () => {
   w = await world();
   mine = await w.account();
   const other = await w.account();
+  const people = await peopleOf(other);
   const send = (account: TestAccount) =>
     w.execute(
       'mutation ($input: SendEmailInput!) { sendEmail(input: $input) { ... on Message { id stream { id } } } }',
@@ -58,7 +62,12 @@ beforeAll(async () => {
     {},
     other.token(),
   );
+  me = await w.person({ account: mine, role: 'OWNER' });
+  const somebody = await w.person({ account: other, secondFactor: true });
+  const [factor] = await listTwoFactorMethods(w.db, [somebody.userId]);
   theirs = {
+    session: encodeId('session', somebody.session.id),
+    factor: encodeId('factor', factor?.id ?? ''),
     account: encodeId('account', other.accountId),
     server: encodeId('server', other.serverId),
     message,
@@ -66,10 +75,13 @@ beforeAll(async () => {
     token: log.data.viewer.token.id,
     domain: data.account.domains.edges[0].node.id,
     signature: await addressOf(other),
+    ...people,
     eventCursor: log.data.server.events.pageInfo.endCursor,
   };
   const never = (kind: IdKind) => encodeId(kind, w.deps.ids.next());
   nobodys = {
+    session: never('session'),
+    factor: never('factor'),
     account: never('account'),
     server: never('server'),
     message: never('message'),
@@ -77,10 +89,62 @@ beforeAll(async () => {
     token: never('token'),
     domain: never('domain'),
     signature: never('signature'),
+    invitation: never('invitation'),
+    contact: never('contact'),
+    staffAccess: never('staffAccess'),
+    audit: never('audit'),
     eventCursor: theirs.eventCursor.replace(/.{8}$/, 'AAAAAAAA'),
   };
 });
 afterAll(() => w[Symbol.asyncDispose]());
+
+const nodes: readonly IdKind[] = [
+  'account',
+  'server',
+  'message',
+  'stream',
+  'token',
+  'domain',
+  'signature',
+  'user',
+  'session',
+  'factor',
+  'invitation',
+  'contact',
+  'staffAccess',
+  'audit',
+];
+
+/** What an account has of people: a member, an invitation, a contact, a request of the staff, and the record of it all. */
+async function peopleOf(account: TestAccount) {
+  const person = await w.person({ account, role: 'OWNER' });
+  const staff = await w.person({ staff: true });
+  const accountId = encodeId('account', account.accountId);
+  const ask = async (document: string, input: object, asker: Person) =>
+    (await w.execute(document, { input }, asker)).data;
+  const contact = await ask(
+    'mutation ($input: AddEmergencyContactInput!) { addEmergencyContact(input: $input) { ... on EmergencyContact { id } } }',
+    { accountId, email: `c@${account.domain}` },
+    person,
+  );
+  const invited = await ask(
+    'mutation ($input: InviteMembersInput!) { inviteMembers(input: $input) { ... on InvitedMembers { invitations { id } } } }',
+    { accountId, emails: [`i@${account.domain}`], role: 'MEMBER' },
+    person,
+  );
+  const request = await ask(
+    'mutation ($input: StaffAccessInput!) { requestStaffAccess(input: $input) { ... on StaffAccessGrant { id } } }',
+    { accountId, reason: 'x', hours: 1 },
+    staff,
+  );
+  const log = await w.execute('{ account { auditLog(first: 1) { edges { node { id } } } } }', {}, person);
+  return {
+    contact: contact.addEmergencyContact.id,
+    invitation: invited.inviteMembers.invitations[0].id,
+    staffAccess: request.requestStaffAccess.id,
+    audit: log.data.account.auditLog.edges[0].node.id,
+  };
+}
 
 /** Which kind of thing an id argument means, by its name and place; a new one must be told here or by its name. */
 const kinds: Readonly<Record<string, readonly IdKind[]>> = {
@@ -89,17 +153,32 @@ const kinds: Readonly<Record<string, readonly IdKind[]>> = {
   messageId: ['message'],
   streamId: ['stream'],
   domainIds: ['domain'],
+  userId: ['user'],
+  'Mutation.updateAccount.id': ['account'],
+  'Mutation.resendInvitation.id': ['invitation'],
+  'Mutation.revokeInvitation.id': ['invitation'],
+  'Mutation.resendEmergencyContact.id': ['contact'],
+  'Mutation.removeEmergencyContact.id': ['contact'],
+  'Mutation.answerStaffAccessRequest.id': ['staffAccess'],
+  'Mutation.revokeStaffAccess.id': ['staffAccess'],
+  'Mutation.endStaffAccess.id': ['staffAccess'],
   'Query.account.id': ['account'],
   'Query.server.id': ['server'],
   'Query.message.id': ['message'],
-  'Query.node.id': ['account', 'server', 'message', 'stream', 'token', 'domain', 'signature'],
-  'Query.nodes.ids': ['account', 'server', 'message', 'stream', 'token', 'domain', 'signature'],
+  'Query.node.id': nodes,
+  'Query.nodes.ids': nodes,
   'Mutation.cancelEmail.id': ['message'],
   'Mutation.updateStream.id': ['stream'],
   'Mutation.archiveStream.id': ['stream'],
   'Mutation.unarchiveStream.id': ['stream'],
   'Mutation.updateServer.id': ['server'],
   'Mutation.deleteServer.id': ['server'],
+  'Mutation.revokeSession.id': ['session'],
+  'Mutation.removeTwoFactorMethod.id': ['factor'],
+  'Mutation.rotateServerToken.id': ['token'],
+  'Mutation.revokeServerToken.id': ['token'],
+  'Mutation.rotateAccountToken.id': ['token'],
+  'Mutation.revokeAccountToken.id': ['token'],
   'Mutation.verifyDomain.id': ['domain'],
   'Mutation.rotateDkimKey.id': ['domain'],
   'Mutation.removeDomain.id': ['domain'],
@@ -156,7 +235,8 @@ function inputOf(fields: readonly (GraphQLArgument | GraphQLInputField)[], chose
     fields
       .filter((field) => chosen.has(field) || isNonNullType(field.type))
       .map((field) => {
-        const value = chosen.get(field);
+        const value =
+          chosen.get(field) ?? (field.name === 'accountId' ? encodeId('account', mine.accountId) : undefined);
         return [field.name, value === undefined || value === 'inside' ? sample(field.type, chosen) : value];
       }),
   );
@@ -183,7 +263,7 @@ function selectionOf(type: GraphQLNamedType): string {
     .join(' ');
 }
 
-async function answer(place: Place, value: unknown, actor: Actor): Promise<unknown> {
+async function answer(place: Place, value: unknown, actor: Actor | Person): Promise<unknown> {
   const chosen = new Map<object, unknown>(place.path.map((part) => [part, 'inside']));
   const last = place.path.at(-1);
   if (last === undefined) throw new Error('a place without a path');
@@ -209,7 +289,7 @@ test.each(
 )('%s answers to an id of somebody else as to none', async (_name, place) => {
   const known = kinds[nameOf(place)] ?? kinds[place.path.at(-1)?.name ?? ''] ?? [];
   for (const kind of known) {
-    for (const actor of [mine.token(), mine.manager]) {
+    for (const actor of [mine.token(), mine.manager, me]) {
       const toTheirs = await answer(place, theirs[kind], actor);
       expect(toTheirs).toEqual(await answer(place, nobodys[kind], actor));
       expect(JSON.stringify(toTheirs)).not.toContain(theirs[kind]);
@@ -223,7 +303,10 @@ const cursors = Object.values(schema.getTypeMap())
 
 /** How each list is reached with one's own things; `$after` is what is tried. */
 const lists: Readonly<
-  Record<string, { readonly document: string; readonly value: keyof Values; readonly manager?: true }>
+  Record<
+    string,
+    { readonly document: string; readonly value: keyof Values; readonly manager?: true; readonly owner?: true }
+  >
 > = {
   'Account.servers': {
     document: 'account { servers(first: 9, after: $after) { edges { cursor } } }',
@@ -239,6 +322,16 @@ const lists: Readonly<
     document: 'account { senderSignatures(first: 9, after: $after) { edges { node { id } } } }',
     value: 'signature',
     manager: true,
+  },
+  'Account.members': {
+    document: 'account { members(first: 9, after: $after) { edges { node { user { id } } } } }',
+    value: 'user',
+    owner: true,
+  },
+  'Account.auditLog': {
+    document: 'account { auditLog(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'audit',
+    owner: true,
   },
   'Server.messages': {
     document: 'server { messages(first: 9, after: $after) { edges { node { id } } } }',
@@ -267,7 +360,7 @@ test.each(cursors.map(({ type, field }) => `${type.name}.${field.name}`))(
     }
     const list = lists[name];
     if (list === undefined) throw new Error(`tell in this test how ${name} is reached`);
-    const actor = list.manager === true ? mine.manager : mine.token();
+    const actor = list.owner === true ? me : list.manager === true ? mine.manager : mine.token();
     const ask = (after: string | undefined) =>
       w.execute(`query ($after: String) { ${list.document} }`, { after }, actor);
     const toTheirs = await ask(theirs[list.value]);

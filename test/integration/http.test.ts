@@ -23,7 +23,9 @@ beforeAll(async () => {
   world = await startHttp({
     config: { metricsPort: 0 },
     callers: {
-      [deprecated]: callerOf('token-4', { deprecation: { sunset: new Date('2027-01-01T00:00:00Z') } }),
+      [deprecated]: callerOf('token-4', {
+        deprecation: { since: new Date('2026-12-31T00:00:00Z'), sunset: new Date('2027-01-01T00:00:00Z') },
+      }),
     },
   });
 });

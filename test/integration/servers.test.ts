@@ -154,7 +154,7 @@ describe('the viewer', () => {
     expect(await w.execute(VIEWER)).toEqual({ data: { viewer: null }, errors: [] });
   });
 
-  test('is a token, which can be found by its id by itself alone', async () => {
+  test('is a token, which can be found by its id by itself and by who sees it in its list', async () => {
     const { data, errors } = await w.execute(VIEWER, {}, a.token());
     expect(errors).toEqual([]);
     expect(data.viewer).toMatchObject({
@@ -164,7 +164,11 @@ describe('the viewer', () => {
     const { id } = data.viewer.token;
     const NODE = 'query ($id: ID!) { node(id: $id) { id __typename } }';
     expect((await w.execute(NODE, { id }, a.token())).data.node).toEqual({ id, __typename: 'ServerToken' });
-    expect((await w.execute(NODE, { id }, a.manager)).data.node).toBeNull();
+    // A token of the account sees those of its servers, as it does in their list; those see nothing of it.
+    expect((await w.execute(NODE, { id }, a.manager)).data.node).toEqual({ id, __typename: 'ServerToken' });
+    const manager = (await w.execute(VIEWER, {}, a.manager)).data.viewer.token;
+    expect((await w.execute(NODE, { id: manager.id }, a.manager)).data.node.__typename).toBe('AccountToken');
+    expect((await w.execute(NODE, { id: manager.id }, a.token())).data.node).toBeNull();
   });
 
   test('has its account and, for a server token, its server without naming them', async () => {

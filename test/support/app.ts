@@ -7,6 +7,8 @@ import { type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.t
 import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
 import { issueToken } from '#/resolvers/tokens/issue-token.ts';
 import { loadConfig } from '#/runtime/config.ts';
+import type { Log } from '#/runtime/ports.ts';
+import type { Registry } from 'prom-client';
 import { createDatabase } from './postgres.ts';
 import { testSecretKey } from './secret-key.ts';
 import { silentLog } from './silent-log.ts';
@@ -35,7 +37,10 @@ export interface AppAccount {
   token(scopes: readonly ServerTokenScope[]): Promise<string>;
 }
 
-export async function startApp(settings: Readonly<Record<string, string>> = {}): Promise<App> {
+export async function startApp(
+  settings: Readonly<Record<string, string>> = {},
+  seen: { readonly log?: Log; readonly metrics?: Registry } = {},
+): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { connectionString } = stack.use(await createDatabase());
   const nodes = stack.use(new AsyncDisposableStack());
@@ -49,7 +54,7 @@ export async function startApp(settings: Readonly<Record<string, string>> = {}):
       ...settings,
       ...more,
     });
-    const node = nodes.use(await startNode({ config, connectionString, log: silentLog }));
+    const node = nodes.use(await startNode({ log: silentLog, ...seen, config, connectionString }));
     return Object.assign(node, { url: `http://127.0.0.1:${node.httpPort}` });
   };
   const node = await start();

@@ -19,6 +19,7 @@ import { sendEmail } from '#/resolvers/emails/send-email.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
 import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
 import { systemClock } from '#/runtime/clock.ts';
+import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createIds } from '#/runtime/ids.ts';
 import { systemRandom } from '#/runtime/random.ts';
@@ -83,6 +84,8 @@ export async function deliveryWorld(options: {
     systemMail: { send: async () => {} },
     mailHost: 'mail.veredus.example',
     publicUrl: 'https://veredus.example',
+    background: stack.use(createBackground(silentLog)),
+    signUp: false,
   };
   const made = await bootstrap(
     { ...deps, system },

@@ -7,7 +7,7 @@ import { minutesAfter } from '#/domain/identity/rules.ts';
 import type { Person } from '#/domain/person.ts';
 import type { Deps } from '#/resolvers/deps.ts';
 import { toPerson } from '#/resolvers/sessions/to-person.ts';
-import type { PersonOptions } from './world.ts';
+import type { PersonOptions, TestAccount } from './world.ts';
 
 let made = 0;
 
@@ -42,7 +42,7 @@ export async function makePerson(deps: Deps, options: PersonOptions): Promise<Pe
       const given = Object.entries(grants).map(([serverId, level]) => ({ serverId, level }));
       await replaceGrants(inAccount, userId, given);
     }
-    if (options.secondFactor === true) {
+    if (options.secondFactor ?? options.staff ?? false) {
       await scope.tx
         .insertInto('twoFactorMethods')
         .values({
@@ -69,6 +69,32 @@ export async function makePerson(deps: Deps, options: PersonOptions): Promise<Pe
     });
   });
   const person = await findPerson(deps, sessionId);
+  if (person === null) throw new Error('the session was not found');
+  return person;
+}
+
+export async function makeStaff(
+  deps: Deps,
+  { account, complianceReview = false }: { readonly account: TestAccount; readonly complianceReview?: boolean },
+): Promise<Person> {
+  const { userId, session } = await makePerson(deps, { staff: true, secondFactor: true });
+  const now = deps.clock.now();
+  await deps.db
+    .insertInto('staffAccessGrants')
+    .values({
+      accountId: account.accountId,
+      id: deps.ids.next(),
+      userId,
+      reason: 'Ticket 7',
+      complianceReview,
+      hours: 1,
+      requestedAt: now,
+      answeredAt: now,
+      granted: true,
+      expiresAt: minutesAfter(now, 60),
+    })
+    .execute();
+  const person = await findPerson(deps, session.id);
   if (person === null) throw new Error('the session was not found');
   return person;
 }

@@ -5,9 +5,8 @@ import { connectDatabase, type Database } from '#/db/client.ts';
 import { ensurePartitions } from '#/db/partitions.ts';
 import { type SystemScope, systemScope } from '#/db/scope.ts';
 import type { Actor } from '#/domain/actor.ts';
-import type { AccountRole, ServerLevel } from '#/domain/permissions.ts';
 import type { Person } from '#/domain/person.ts';
-import { type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
+import { type AccountRole, type ServerLevel, type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
 import { createChannel } from '#/events/channel.ts';
 import { createFeed, type RunningFeed } from '#/events/feed.ts';
 import { readHorizon } from '#/events/log.ts';
@@ -18,6 +17,7 @@ import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
 import { createServer } from '#/resolvers/servers/create-server.ts';
 import type { SystemMail, SystemMailText } from '#/resolvers/system-mail/system-mail.ts';
 import { systemClock } from '#/runtime/clock.ts';
+import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createIds } from '#/runtime/ids.ts';
 import type { Clock, Dns, Log } from '#/runtime/ports.ts';
@@ -25,7 +25,7 @@ import { systemRandom } from '#/runtime/random.ts';
 import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createContext, schema } from '#/schema/index.ts';
 import { createDatabase } from './postgres.ts';
-import { findPerson, makePerson } from './people.ts';
+import { findPerson, makePerson, makeStaff } from './people.ts';
 import { silentLog } from './silent-log.ts';
 import { cheapPasswords } from './passwords.ts';
 import { testSecretKey } from './secret-key.ts';
@@ -59,7 +59,8 @@ export interface World extends AsyncDisposable {
   readonly mails: readonly SystemMailText[];
   /** Statements that were sent so far, by whomever. */
   readonly queries: number;
-  account(): Promise<TestAccount>;
+  /** Its domain is verified unless said; keys for it take a moment to make. */
+  account(options?: { readonly verifiedDomain?: boolean }): Promise<TestAccount>;
   execute(
     document: string,
     variables?: Readonly<Record<string, unknown>>,
@@ -73,6 +74,8 @@ export interface World extends AsyncDisposable {
   ): Promise<Followed>;
   /** Somebody who is signed in, and a member of an account where one is named. */
   person(options?: PersonOptions): Promise<Person>;
+  /** One of the installation's staff, whom the account lets look. */
+  staff(options: { readonly account: TestAccount; readonly complianceReview?: boolean }): Promise<Person>;
   /** The same person as they would be found to be by their next request. */
   again(person: Person): Promise<Person>;
   /** Rows of a table. */
@@ -111,6 +114,8 @@ export interface WorldOptions {
   /** Takes the place of the mails' list. */
   systemMail?(system: SystemScope): SystemMail;
   readonly log?: Log;
+  /** Strangers may make accounts. */
+  readonly signUp?: boolean;
 }
 
 export async function world(options: WorldOptions = {}): Promise<World> {
@@ -155,6 +160,8 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     systemMail: options.systemMail?.(system) ?? { send: async (_deps, mail) => void mails.push(mail) },
     mailHost: 'mail.veredus.example',
     publicUrl: 'https://veredus.example',
+    background: stack.use(createBackground(silentLog)),
+    signUp: options.signUp ?? false,
   };
   let accounts = 0;
 
@@ -191,7 +198,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     get queries() {
       return queries;
     },
-    async account() {
+    async account({ verifiedDomain = true } = {}) {
       const name = `Account ${++accounts}`;
       const domain = `a${accounts}.example`;
       const { accountId, serverId } = await bootstrap(
@@ -202,7 +209,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
           ownerPasswordHash: null,
           server: 'Main',
           delivery: 'SANDBOX',
-          verifiedDomains: [domain],
+          verifiedDomains: verifiedDomain ? [domain] : [],
         },
       );
       const rows = await db.selectFrom('apiTokens').select(['id', 'kind']).where('accountId', '=', accountId).execute();
@@ -268,6 +275,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       };
     },
     person: (personOptions = {}) => makePerson(deps, personOptions),
+    staff: (staffOptions) => makeStaff(deps, staffOptions),
     async again(person) {
       const found = await findPerson(deps, person.session.id);
       if (found === null) throw new Error('the session has ended');

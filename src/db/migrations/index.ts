@@ -3,11 +3,13 @@ import type { Migration } from 'kysely/migration';
 import * as foundation from './0001-foundation.ts';
 import * as senderIdentity from './0002-sender-identity.ts';
 import * as people from './0003-people.ts';
+import * as tokens from './0004-tokens.ts';
 import * as delivery from './0006-delivery.ts';
 
 export const migrations: Record<string, Migration> = {
   '0001-foundation': foundation,
   '0002-sender-identity': senderIdentity,
   '0003-people': people,
+  '0004-tokens': tokens,
   '0006-delivery': delivery,
 };

@@ -28,11 +28,19 @@ export const MAX_INVITATIONS = 200;
 export const MAX_MEMBERS = 1_000;
 export const MAX_EMERGENCY_CONTACTS = 10;
 export const MAX_TWO_FACTOR_METHODS = 10;
+export const MAX_TWO_FACTOR_METHOD_NAME = 100;
+/** Of one identity, that count as known; the one that was used longest ago makes room. */
+export const MAX_KNOWN_DEVICES = 50;
+/** As long as browsers keep the cookie. */
+export const KNOWN_DEVICE_DAYS = 400;
 /** Each of 80 bits: 64 are asked for, and 16 characters of base32 hold 80. */
 export const BACKUP_CODES = 10;
 /** What a session has begun with a second factor. */
 export const CHALLENGE_MINUTES = 10;
 export const MAX_STAFF_ACCESS_HOURS = 720;
+/** An answer to a request that nobody remembers would let somebody in by mistake. */
+export const STAFF_REQUEST_DAYS = 14;
+export const MAX_STAFF_REASON = 500;
 
 const MINUTE_MS = 60_000;
 

@@ -6,7 +6,7 @@
 //   only, whatever strangers do.
 // Nothing here tells whether an address exists: what people typed is counted, not what is found.
 
-export type GuessKind = 'network' | 'identity' | 'device' | 'second-factor' | 'link';
+export type GuessKind = 'network' | 'identity' | 'device' | 'second-factor' | 'link' | 'mail';
 
 interface GuessRule {
   /** Wrong guesses that cost no wait. */
@@ -29,6 +29,9 @@ export const guessRules: Readonly<Record<GuessKind, GuessRule>> = {
   'second-factor': { free: 5, firstWaitSeconds: 5, longestWaitSeconds: 60 * 60, forgetAfterSeconds: 72 * HOUR },
   // Links hold 256 random bits; this only keeps floods from the database.
   link: { free: 30, firstWaitSeconds: 1, longestWaitSeconds: 60, forgetAfterSeconds: HOUR },
+  // Mails that anybody can have sent to an address; each counts. The longest wait is half the life of a reset link, so that
+  // whoever is refused because of strangers has a good link in the mailbox.
+  mail: { free: 3, firstWaitSeconds: 60, longestWaitSeconds: 15 * 60, forgetAfterSeconds: 24 * HOUR },
 };
 
 export interface GuessCount {
@@ -36,6 +39,8 @@ export interface GuessCount {
   readonly lastFailedAt: Date;
   readonly blockedUntil: Date;
 }
+
+const NEVER = new Date(0);
 
 /** Seconds to wait before the next guess; 0: none. */
 export function waitOf(count: GuessCount | undefined, now: Date): number {
@@ -54,7 +59,9 @@ export function afterFailure(kind: GuessKind, count: GuessCount | undefined, now
   const beyond = failures - rule.free;
   const wait =
     beyond <= 0 ? 0 : Math.min(rule.firstWaitSeconds * 2 ** Math.min(beyond - 1, 30), rule.longestWaitSeconds);
-  return { failures, lastFailedAt: now, blockedUntil: new Date(now.getTime() + wait * 1_000) };
+  // No wait is none at all: a guess that began a moment before this failure was counted must not find it in its future.
+  const blockedUntil = wait === 0 ? NEVER : new Date(now.getTime() + wait * 1_000);
+  return { failures, lastFailedAt: now, blockedUntil };
 }
 
 export function freeGuessesLeft(kind: GuessKind, count: GuessCount | undefined): number {

@@ -4,7 +4,7 @@ import { NotFound } from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { command } from '../define.ts';
 import type { Deps } from '../deps.ts';
-import { hashOfSecret } from './confirmation.ts';
+import { hashOfSecret } from '../one-time-secret.ts';
 
 const confirm = command({
   permission: 'domain.write',

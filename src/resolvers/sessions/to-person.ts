@@ -32,9 +32,11 @@ export function toPerson(facts: SessionFacts, now: Date, byCookie: boolean): Per
   };
 }
 
-function requirementOf({ secondFactorPending, secondFactor, memberships }: SessionFacts): Requirement | null {
+/** Staff of the installation always need a second factor: what they may be let into is others'. */
+function requirementOf({ secondFactorPending, secondFactor, staff, memberships }: SessionFacts): Requirement | null {
   if (secondFactorPending) return 'VERIFY_TWO_FACTOR';
-  return !secondFactor && memberships.some(({ twoFactorRequired }) => twoFactorRequired) ? 'ENROLL_TWO_FACTOR' : null;
+  if (secondFactor) return null;
+  return staff || memberships.some(({ twoFactorRequired }) => twoFactorRequired) ? 'ENROLL_TWO_FACTOR' : null;
 }
 
 function membersOf(facts: SessionFacts, memberships: readonly PersonMembership[], provedUntil: Date | null) {

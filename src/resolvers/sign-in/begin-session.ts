@@ -1,17 +1,24 @@
 // Begins a session for somebody whose password, link or second factor was right. Each step that raises rights begins a new
 // one and ends the one before it, so that a secret from before is worth nothing after (ASVS 7.2.4).
-import { hasKnownDevices, rememberDevice } from '#/db/known-devices.ts';
+import { hasKnownDevices, rememberDevice, trimDevices } from '#/db/known-devices.ts';
 import type { SystemWriteScope } from '#/db/scope.ts';
 import { findSessionFacts, insertSession, type SessionRow, trimSessions } from '#/db/sessions.ts';
 import { hasTwoFactorMethod } from '#/db/two-factor-methods.ts';
 import type { UserRow } from '#/db/users.ts';
-import { MAX_SESSIONS, minutesAfter, SECOND_STEP_MINUTES, SESSION_HOURS } from '#/domain/identity/rules.ts';
+import {
+  MAX_KNOWN_DEVICES,
+  MAX_SESSIONS,
+  minutesAfter,
+  SECOND_STEP_MINUTES,
+  SESSION_HOURS,
+} from '#/domain/identity/rules.ts';
 import type { Requirement } from '#/domain/person.ts';
 import { makeToken, SESSION_PREFIX } from '#/domain/token.ts';
 import type { Inside } from '../define.ts';
 import { secretHashOf } from '../sessions/session-check.ts';
 import { toPerson } from '../sessions/to-person.ts';
 import type { Visitor } from '../visitor.ts';
+import { deviceSecretOf, makeDeviceSecret } from './known-device.ts';
 
 const MAX_USER_AGENT = 300;
 
@@ -51,7 +58,7 @@ export async function beginSession(
     userAgent: visitor.userAgent.slice(0, MAX_USER_AGENT),
   };
   await insertSession(scope, session);
-  await trimSessions(scope, user.id, MAX_SESSIONS);
+  await trimSessions(scope, user.id, pending, MAX_SESSIONS);
   const [facts] = await findSessionFacts(scope.tx, [session.id], now);
   const person = facts === undefined ? null : toPerson(facts, now, false);
   if (person === null) throw new Error('a session was over when it began');
@@ -71,9 +78,12 @@ export function handToBrowser({ cookies }: Visitor, { secret, session, deviceSec
   if (deviceSecret !== null) cookies?.rememberDevice(deviceSecret);
 }
 
-async function recognise(scope: SystemWriteScope, inside: Inside, { cookies }: Visitor, userId: string) {
+/** A program that keeps no cookies has no device that could be known. */
+async function recognise(scope: SystemWriteScope, inside: Inside, visitor: Visitor, userId: string) {
   const hadDevices = await hasKnownDevices(scope, userId);
-  const deviceSecret = cookies?.device ?? inside.random.bytes(32).toString('base64url');
+  if (visitor.cookies === null) return { deviceSecret: null, fromNewDevice: hadDevices };
+  const deviceSecret = deviceSecretOf(visitor) ?? makeDeviceSecret(inside.random);
   const isNew = await rememberDevice(scope, userId, secretHashOf(deviceSecret));
+  await trimDevices(scope, userId, MAX_KNOWN_DEVICES);
   return { deviceSecret, fromNewDevice: hadDevices && isNew };
 }

@@ -3,12 +3,7 @@
 // A guess is admitted, then checked, then counted. Guesses of one key stand in line within a process, so that many at once
 // do not all pass before the first is counted; over processes there may be one under way in each.
 import { createHash } from 'node:crypto';
-import {
-  clearGuessCounters,
-  findGuessCounters,
-  lockGuessCounter,
-  saveGuessCounter,
-} from '#/db/guess-counters.ts';
+import { clearGuessCounters, findGuessCounters, lockGuessCounter, saveGuessCounter } from '#/db/guess-counters.ts';
 import type { SystemWriteScope } from '#/db/scope.ts';
 import { RateLimited } from '#/domain/errors.ts';
 import { afterFailure, freeGuessesLeft, type GuessCount, type GuessKind, waitOf } from '#/domain/identity/throttle.ts';
@@ -37,14 +32,17 @@ export async function lockGuess(scope: SystemWriteScope, guess: Guess): Promise<
   return count;
 }
 
+/** All of them, with the longest wait. */
+export async function lockGuesses(scope: SystemWriteScope, guesses: readonly Guess[]): Promise<void> {
+  const waits: number[] = [];
+  for (const { key } of inOrder(guesses)) waits.push(waitOf(await lockGuessCounter(scope, key), scope.now));
+  refuse(waits);
+}
+
 /** Free guesses that are left of the first of them. */
 export async function countFailure(scope: SystemWriteScope, guesses: readonly Guess[]): Promise<number> {
   let left = 0;
-  // In one order everywhere, so that two transactions never wait for each other.
-  const ordered = guesses
-    .map((guess) => ({ guess, key: keyOf(guess) }))
-    .sort((one, other) => Buffer.compare(one.key, other.key));
-  for (const { guess, key } of ordered) {
+  for (const { guess, key } of inOrder(guesses)) {
     const count = afterFailure(guess.kind, await lockGuessCounter(scope, key), scope.now);
     await saveGuessCounter(scope, key, count);
     if (guess === guesses[0]) left = freeGuessesLeft(guess.kind, count);
@@ -57,6 +55,14 @@ export function forgiveGuesses(scope: SystemWriteScope, guesses: readonly Guess[
 }
 
 const lines = new Map<string, Promise<unknown>>();
+
+/**
+ * Runs after all that came before it for any of the same guesses, in this process. Guesses of different lines must always
+ * be given in the same order of their kinds, or two would wait for each other.
+ */
+export function inLines<T>([first, ...rest]: readonly Guess[], run: () => Promise<T>): Promise<T> {
+  return first === undefined ? run() : inLine(first, () => inLines(rest, run));
+}
 
 /** Runs after all that came before it for the same guess, in this process. */
 export async function inLine<T>(guess: Guess, run: () => Promise<T>): Promise<T> {
@@ -83,6 +89,13 @@ export function networkOf(ipAddress: string): string {
     .slice(0, 4)
     .map((group) => Number.parseInt(group, 16).toString(16))
     .join(':');
+}
+
+/** In one order everywhere, so that two transactions never wait for each other. */
+function inOrder(guesses: readonly Guess[]) {
+  return guesses
+    .map((guess) => ({ guess, key: keyOf(guess) }))
+    .sort((one, other) => Buffer.compare(one.key, other.key));
 }
 
 function refuse(waits: readonly number[]): void {

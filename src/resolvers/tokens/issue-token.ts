@@ -12,13 +12,23 @@ export interface TokenOrder {
   /** Null: a token of the account. */
   readonly server: { readonly id: string; readonly sandbox: boolean } | null;
   readonly scopes: readonly ServerTokenScope[];
+  /** Bound to this stream, these networks, this end; to none unless given. */
+  readonly streamId?: string | null;
+  readonly allowedIps?: readonly string[];
+  readonly expiresAt?: Date | null;
+}
+
+export interface IssuedToken {
+  readonly token: TokenRow;
+  /** Shown this once. */
+  readonly secret: string;
 }
 
 export async function issueToken(
   scope: WriteScope | SystemWriteScope,
   inside: { readonly ids: Ids; readonly random: Random },
   order: TokenOrder,
-): Promise<{ readonly token: TokenRow; readonly secret: string }> {
+): Promise<IssuedToken> {
   const { server } = order;
   const prefix =
     server === null ? tokenPrefixes.account : server.sandbox ? tokenPrefixes.serverSandbox : tokenPrefixes.serverLive;
@@ -28,17 +38,20 @@ export async function issueToken(
     id: inside.ids.next(),
     kind: server === null ? 'ACCOUNT' : 'SERVER',
     serverId: server?.id ?? null,
-    streamId: null,
+    streamId: order.streamId ?? null,
     name: order.name,
     secretHash: createHash('sha256').update(secret).digest(),
     hint: tokenHint(secret),
     scopes: [...order.scopes],
-    allowedIps: [],
+    allowedIps: [...(order.allowedIps ?? [])],
     createdAt: scope.now,
     lastUsedAt: null,
-    expiresAt: null,
+    expiresAt: order.expiresAt ?? null,
     revokedAt: null,
     replacedBy: null,
+    rotatedAt: null,
+    remindedOldAt: null,
+    remindedUnusedAt: null,
   };
   await insertToken(scope, token);
   return { token, secret };

@@ -1,6 +1,6 @@
-// Who a token is. In the steady state without the database: what is known is kept for a moment, thrown away when any
-// token changes anywhere (`tokens`), and looked up again after MAX_AGE_MS, so that a revoked token is dead everywhere
-// within two seconds even if the notification was lost.
+// Who a token is. In the steady state without waiting for the database: what is known is kept for a moment, thrown away when
+// any token changes anywhere (`tokens`), asked for again in the background while it is in use, and believed for no longer
+// than MAX_AGE_MS, so that a revoked token is dead everywhere within two seconds even if the notification was lost.
 import { hash as digest } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 import { findTokenBySecret, listDeadTokens, recordTokenUses, type TokenRow } from '#/db/api-tokens.ts';
@@ -10,6 +10,8 @@ import { isWellFormedToken } from '#/domain/token.ts';
 import type { Channel, Clock, Log } from '#/runtime/ports.ts';
 
 const MAX_AGE_MS = 1_500;
+/** A token in use is looked up again from this age on, beside the requests: none of them waits. */
+const REFRESH_AGE_MS = 750;
 /** How often tokens behind open sockets are looked at, whatever notifications say. */
 const SWEEP_MS = 1_000;
 /** `lastUsedAt` is right to a minute. */
@@ -20,13 +22,15 @@ const MAX_ENTRIES = 50_000;
 export interface CheckedToken {
   readonly actor: Actor & { readonly kind: 'SERVER_TOKEN' | 'ACCOUNT_TOKEN' };
   readonly expiresAt: Date | null;
-  /** The token was rotated: it ends at `sunset`, and its user should hear of it. */
-  readonly deprecation: { readonly sunset: Date } | null;
+  /** The token was rotated at `since`: it ends at `sunset`, and its user should hear of it. */
+  readonly deprecation: { readonly since: Date; readonly sunset: Date } | null;
 }
 
 export interface TokenCheck extends AsyncDisposable {
   /** Null when there is no such live token, or not from this address. Never throws for bad input. */
   check(secret: string, ipAddress: string): Promise<CheckedToken | null>;
+  /** One more use of a token that was checked earlier: an operation on a connection that is kept open. */
+  used(tokenId: string): void;
   /** Told the ids of tokens that died, of those that were checked since the start. Returns the way to stop. */
   onRevocation(listener: (tokenIds: readonly string[]) => void): () => void;
 }
@@ -38,7 +42,9 @@ interface Known {
 
 interface Entry {
   readonly known: Promise<Known | null>;
-  readonly staleAt: number;
+  /** By the monotonic clock, when the look-up began: what it found is as old as that. */
+  readonly since: number;
+  refreshing: boolean;
 }
 
 export function createTokenCheck(deps: { db: Database; clock: Clock; channel: Channel; log: Log }): TokenCheck {
@@ -57,14 +63,35 @@ export function createTokenCheck(deps: { db: Database; clock: Clock; channel: Ch
   const recall = (secret: string): Promise<Known | null> => {
     const hash = digest('sha256', secret, 'buffer');
     const key = hash.toString('latin1');
-    const now = clock.monotonic();
     const entry = entries.get(key);
-    if (entry !== undefined && entry.staleAt > now) return entry.known;
+    const age = entry === undefined ? MAX_AGE_MS : clock.monotonic() - entry.since;
+    if (entry === undefined || age >= MAX_AGE_MS) return remember(key, hash);
+    if (age >= REFRESH_AGE_MS && !entry.refreshing) refresh(key, hash, entry);
+    return entry.known;
+  };
+
+  const remember = (key: string, hash: Buffer): Promise<Known | null> => {
     if (entries.size >= MAX_ENTRIES) entries.clear();
-    const known = lookUp(hash);
-    entries.set(key, { known, staleAt: now + MAX_AGE_MS });
-    known.catch(() => entries.delete(key));
-    return known;
+    const entry = { known: lookUp(hash), since: clock.monotonic(), refreshing: false };
+    entries.set(key, entry);
+    entry.known.catch(() => {
+      if (entries.get(key) === entry) entries.delete(key);
+    });
+    return entry.known;
+  };
+
+  const refresh = (key: string, hash: Buffer, entry: Entry): void => {
+    entry.refreshing = true;
+    const since = clock.monotonic();
+    void lookUp(hash).then(
+      (found) => {
+        // Thrown away meanwhile: what was read may be older than the reason.
+        if (entries.get(key) !== entry) return;
+        entries.set(key, { known: Promise.resolve(found), since, refreshing: false });
+      },
+      // It is believed until it is too old, and then asked for by who needs it.
+      () => undefined,
+    );
   };
 
   /** Tells of dead tokens. Only those in use are asked for: the others are refused when they come. */
@@ -79,7 +106,12 @@ export function createTokenCheck(deps: { db: Database; clock: Clock; channel: Ch
   const record = async (): Promise<void> => {
     const seen = new Map(uses);
     uses.clear();
-    await recordTokenUses(db, seen);
+    try {
+      await recordTokenUses(db, seen);
+    } catch (error) {
+      for (const [id, at] of seen) if (!uses.has(id)) uses.set(id, at);
+      throw error;
+    }
   };
 
   const every = async (ms: number, run: () => Promise<void>): Promise<void> => {
@@ -108,6 +140,9 @@ export function createTokenCheck(deps: { db: Database; clock: Clock; channel: Ch
       uses.set(token.actor.tokenId, now);
       return token;
     },
+    used(tokenId) {
+      uses.set(tokenId, clock.now());
+    },
     onRevocation(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -116,6 +151,7 @@ export function createTokenCheck(deps: { db: Database; clock: Clock; channel: Ch
       stopListening();
       closing.abort();
       await running;
+      await record().catch((error: unknown) => log.warn({ error }, 'the last uses of tokens were not recorded'));
     },
   };
 }
@@ -136,7 +172,8 @@ function toKnown(row: TokenRow): Known {
     token: {
       actor,
       expiresAt: row.expiresAt,
-      deprecation: row.replacedBy !== null && row.expiresAt !== null ? { sunset: row.expiresAt } : null,
+      deprecation:
+        row.rotatedAt !== null && row.expiresAt !== null ? { since: row.rotatedAt, sunset: row.expiresAt } : null,
     },
     ranges: row.allowedIps.map((range) => ipaddr.parseCIDR(range)),
   };

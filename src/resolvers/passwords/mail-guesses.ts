@@ -1,0 +1,16 @@
+// What limits the mails that people can have sent to an address which may be somebody else's: each counts as a guess, by
+// the address and by the network that asks.
+import type { SystemWriteScope } from '#/db/scope.ts';
+import { emailKeyOf } from '#/db/users.ts';
+import { countFailure, type Guess, lockGuesses, networkOf } from '../sign-in/guesses.ts';
+import type { Visitor } from '../visitor.ts';
+
+/** Throws RateLimited. Of many at once, anywhere, none passes before the one before is counted. */
+export async function countMail(scope: SystemWriteScope, { ipAddress }: Visitor, email: string): Promise<void> {
+  const guesses: readonly Guess[] = [
+    { kind: 'mail', about: emailKeyOf(email) },
+    { kind: 'link', about: `mail ${networkOf(ipAddress)}` },
+  ];
+  await lockGuesses(scope, guesses);
+  await countFailure(scope, guesses);
+}

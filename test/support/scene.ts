@@ -1,0 +1,166 @@
+// An account with one of everything that an id can name, made as it is asked for.
+import { insertDomain } from '#/db/domains.ts';
+import { scopeOfAccount, type WriteScope, writeInSystemScope } from '#/db/scope.ts';
+import { encodeId, type IdKind } from '#/domain/ids.ts';
+import type { TestAccount, World } from './world.ts';
+
+export type Target =
+  | 'account'
+  | 'server'
+  | 'stream'
+  | 'message'
+  | 'domain'
+  | 'signature'
+  | 'serverToken'
+  | 'accountToken'
+  | 'invitation'
+  | 'contact'
+  | 'staffAccess'
+  | 'member';
+
+export interface Scene {
+  readonly account: TestAccount;
+  readonly serverId: string;
+  /** Public id; the same thing each time. */
+  id(target: Target): Promise<string>;
+}
+
+const kinds: Readonly<Record<Target, IdKind>> = {
+  account: 'account',
+  server: 'server',
+  stream: 'stream',
+  message: 'message',
+  domain: 'domain',
+  signature: 'signature',
+  serverToken: 'token',
+  accountToken: 'token',
+  invitation: 'invitation',
+  contact: 'contact',
+  staffAccess: 'staffAccess',
+  member: 'user',
+};
+
+export async function makeScene(w: World): Promise<Scene> {
+  const account = await w.account({ verifiedDomain: false });
+  const made = new Map<Target, Promise<string>>();
+  return {
+    account,
+    serverId: account.serverId,
+    id(target) {
+      const known = made.get(target) ?? make(w, account, target).then((uuid) => encodeId(kinds[target], uuid));
+      made.set(target, known);
+      return known;
+    },
+  };
+}
+
+async function make(w: World, account: TestAccount, target: Target): Promise<string> {
+  const { accountId, serverId } = account;
+  switch (target) {
+    case 'account':
+      return accountId;
+    case 'server':
+      return serverId;
+    case 'stream': {
+      const query = w.db.selectFrom('messageStreams').select('id').where('serverId', '=', serverId);
+      return (await query.where('slug', '=', 'broadcast').executeTakeFirstOrThrow()).id;
+    }
+    case 'message':
+      return sendOne(w, account);
+    case 'member':
+      return (await w.person({ account })).userId;
+    default:
+      return insert(w, account, target);
+  }
+}
+
+async function sendOne(w: World, account: TestAccount): Promise<string> {
+  await make(w, account, 'domain');
+  const document =
+    'mutation ($input: SendEmailInput!) { sendEmail(input: $input) { __typename ... on Error { message } } }';
+  const input = { from: `x@${account.domain}`, to: ['ann@r.example'], text: 'x' };
+  const { data } = await w.execute(document, { input }, account.token());
+  if (data?.sendEmail.__typename !== 'Message') throw new Error(`nothing was sent: ${JSON.stringify(data)}`);
+  const query = w.db.selectFrom('messages').select('id').where('accountId', '=', account.accountId);
+  return (await query.executeTakeFirstOrThrow()).id;
+}
+
+type Inserted = Exclude<Target, 'account' | 'server' | 'stream' | 'message' | 'member'>;
+
+async function insert(w: World, { accountId, serverId, domain }: TestAccount, target: Inserted): Promise<string> {
+  const id = w.deps.ids.next();
+  const now = w.deps.clock.now();
+  const later = new Date(now.getTime() + 86_400_000);
+  const secretHash = w.deps.random.bytes(32);
+  const inAccount = (run: (scope: WriteScope) => Promise<unknown>) =>
+    writeInSystemScope(w.system, now, (scope) => run(scopeOfAccount(scope, accountId)));
+  switch (target) {
+    case 'domain':
+      await inAccount(async (scope) => {
+        await insertDomain(scope, {
+          accountId,
+          id,
+          name: domain,
+          returnPath: null,
+          createdAt: now,
+          verifiedAt: now,
+          verifiedBy: 'OPERATOR',
+          nextCheckAt: null,
+          lostSince: null,
+          warnedAt: null,
+        });
+        await scope.tx.insertInto('verifiedDomains').values({ name: domain, accountId, domainId: id }).execute();
+      });
+      return id;
+    case 'signature':
+      await inAccount((scope) =>
+        scope.tx
+          .insertInto('senderSignatures')
+          .values({ accountId, id, address: `s@${domain}`, addressKey: `s@${domain}`, name: 'S', createdAt: now })
+          .execute(),
+      );
+      return id;
+    case 'serverToken':
+    case 'accountToken': {
+      const kind = target === 'serverToken' ? 'SERVER' : 'ACCOUNT';
+      const server = kind === 'SERVER' ? serverId : null;
+      await w.db
+        .insertInto('apiTokens')
+        .values({ accountId, id, kind, serverId: server, name: 'T', secretHash, hint: 'vrt_…test', createdAt: now })
+        .execute();
+      return id;
+    }
+    case 'invitation':
+      await w.db
+        .insertInto('invitations')
+        .values({
+          accountId,
+          id,
+          email: 'i@x.example',
+          emailKey: 'i@x.example',
+          role: 'MEMBER',
+          secretHash,
+          createdAt: now,
+          sentAt: now,
+          expiresAt: later,
+        })
+        .execute();
+      return id;
+    case 'contact':
+      await w.db
+        .insertInto('emergencyContacts')
+        .values({ accountId, id, email: 'c@x.example', emailKey: 'c@x.example', createdAt: now })
+        .execute();
+      return id;
+    case 'staffAccess': {
+      const { userId } = await w.person({ staff: true });
+      await w.db
+        .insertInto('staffAccessGrants')
+        .values({ accountId, id, userId, reason: 'Ticket', complianceReview: false, hours: 1, requestedAt: now })
+        .execute();
+      return id;
+    }
+    default:
+      return target satisfies never;
+  }
+}
