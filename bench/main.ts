@@ -17,6 +17,7 @@ import { send } from './send.ts';
 import { sign } from './sign.ts';
 import { ROOT } from './serving.ts';
 import { storage } from './storage.ts';
+import { webhooks } from './webhooks.ts';
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   send,
@@ -29,6 +30,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   search,
   cold: coldStart,
   storage,
+  webhooks,
 };
 
 const USAGE = `npm run bench -- [${Object.keys(scenarios).join('|')}…]

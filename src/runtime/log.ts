@@ -6,8 +6,8 @@ import type { Log } from './ports.ts';
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** `tokenPattern` of src/domain/token.ts, not anchored; a longer run of letters around it goes as well. */
-const TOKEN = /vr[sta]_[0-9A-Za-z]{38,}/g;
+/** `tokenPattern` of src/domain/token.ts, not anchored; a longer run of letters around it goes as well. And webhook secrets. */
+const TOKEN = /vr[sta]_[0-9A-Za-z]{38,}|whsec_[0-9A-Za-z+/=]{30,}/g;
 
 export interface LogOptions {
   readonly level: LogLevel;

@@ -53,7 +53,7 @@ const AttachmentInput = builder.inputType('AttachmentInput', {
   }),
 });
 
-const HeaderInput = builder.inputType('HeaderInput', {
+export const HeaderInput = builder.inputType('HeaderInput', {
   description: 'One more header field.',
   fields: (t) => ({
     name: t.string({

@@ -20,6 +20,8 @@ import './event-types.ts';
 import './bounce.ts';
 import './email.ts';
 import './message-events.ts';
+import './webhook.ts';
+import './webhook-mutations.ts';
 import './node.ts';
 import { builder } from './builder.ts';
 

@@ -14,6 +14,8 @@ import { listAttempts, listDueTimes, listRecipients } from '#/db/recipients.ts';
 import type { ReadScope } from '#/db/scope.ts';
 import { findSignatures } from '#/db/sender-signatures.ts';
 import { findServers, findStreams, listStreams } from '#/db/servers.ts';
+import { findDeliveries } from '#/db/webhook-deliveries.ts';
+import { findWebhooks, listWebhooks } from '#/db/webhooks.ts';
 import { listSuppressionReasons } from '#/db/suppressions.ts';
 import { listMessageEvents, type LoggedEvent, type MessageEventsKey } from '#/resolvers/events/message-events.ts';
 import { readContents } from '#/resolvers/messages/message-content.ts';
@@ -53,6 +55,12 @@ function makeLoaders({ scope, deps }: AccountContext) {
     bounce: one((ids) => findBounces(scope, ids)),
     domain: one((ids) => findDomains(scope, ids)),
     signature: one((ids) => findSignatures(scope, ids)),
+    webhook: one((ids) => findWebhooks(scope, ids)),
+    webhookDelivery: one((ids) => findDeliveries(scope, ids)),
+    webhooksOfServer: many(
+      (ids) => listWebhooks(scope, ids),
+      ({ serverId }) => serverId,
+    ),
     dkimKeys: many(
       (ids) => listDkimKeys(scope, ids),
       ({ domainId }) => domainId,

@@ -7,7 +7,14 @@ import { type Catalogue, type Constraint, readCatalogue, type Table } from '../.
 import { createDatabase } from '../support/postgres.ts';
 
 /** Tables that stand above or outside accounts. */
-const globalTables: readonly string[] = ['accounts', 'guess_counters', 'installation', 'one_time_links', 'users'];
+const globalTables: readonly string[] = [
+  'accounts',
+  'guess_counters',
+  'installation',
+  'one_time_links',
+  'users',
+  'webhook_workers',
+];
 
 /** Tables of one person, who may be a member of many accounts. */
 const personalTables: readonly string[] = [

@@ -19,6 +19,7 @@ import { createServer } from '#/resolvers/servers/create-server.ts';
 import type { SystemMail, SystemMailText } from '#/resolvers/system-mail/system-mail.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { createDns } from '#/runtime/dns.ts';
+import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
 import type { Clock, Dns, Log } from '#/runtime/ports.ts';
 import { systemRandom } from '#/runtime/random.ts';
@@ -108,6 +109,8 @@ export function callerOf(actor: Actor): Caller {
 export interface WorldOptions {
   readonly clock?: Clock;
   readonly dns?: Dns;
+  /** For calls to where customers say. */
+  readonly allowPrivateNetworks?: boolean;
   /** Takes the place of the mails' list. */
   systemMail?(system: SystemScope): SystemMail;
   readonly log?: Log;
@@ -138,6 +141,16 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   const profiles = createSendingProfiles({ db, clock, channel });
   const mails: SystemMailText[] = [];
   const system = systemScope(db);
+  // Nobody answers there: a test that needs DNS brings its own.
+  const dns = options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock });
+  const http = stack.use(
+    createHttpClient({
+      dns,
+      clock: systemClock,
+      allowPrivateNetworks: options.allowPrivateNetworks ?? false,
+      timeoutMs: 1_000,
+    }),
+  );
   const deps: Deps = {
     db,
     system,
@@ -149,8 +162,8 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     channel,
     feed,
     profiles,
-    // Nobody answers there: a test that needs DNS brings its own.
-    dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock }),
+    dns,
+    http,
     secrets: createSecretBox([testSecretKey], systemRandom),
     systemMail: options.systemMail?.(system) ?? { send: async (_deps, mail) => void mails.push(mail) },
     mailHost: 'mail.veredus.example',
