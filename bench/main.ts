@@ -20,6 +20,7 @@ import { signIn } from './sign-in.ts';
 import { ROOT } from './serving.ts';
 import { storage } from './storage.ts';
 import { tokens } from './tokens.ts';
+import { webhooks } from './webhooks.ts';
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   send,
@@ -35,6 +36,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   cold: coldStart,
   'sign-in': signIn,
   storage,
+  webhooks,
 };
 
 const USAGE = `npm run bench -- [${Object.keys(scenarios).join('|')}…]

@@ -47,6 +47,8 @@ export interface ServingOptions {
   readonly connectionString?: string;
 }
 
+export const SECRET_KEY = 'a key that protects nothing but benchmarks';
+
 /** Limits of use are checked but never reached: a benchmark calls as no customer does. */
 const SETTINGS = {
   VEREDUS_HTTP_HOST: '127.0.0.1',
@@ -56,7 +58,7 @@ const SETTINGS = {
   VEREDUS_SUBMISSION_PORT: '0',
   VEREDUS_SUBMISSIONS_PORT: '0',
   VEREDUS_INBOUND_PORT: '0',
-  VEREDUS_SECRET_KEY: 'a key that protects nothing but benchmarks',
+  VEREDUS_SECRET_KEY: SECRET_KEY,
 };
 
 export async function startServing(context: Context, options: ServingOptions = {}): Promise<Serving> {

@@ -15,6 +15,7 @@ import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
 import { startDomainChecks } from '#/maintenance/domain-checks.ts';
 import { startTokenReminders } from '#/maintenance/token-reminders.ts';
+import { startWebhookNotices } from '#/maintenance/webhook-notices.ts';
 import type { Deps } from '#/resolvers/deps.ts';
 import { createSenderKeys } from '#/resolvers/domains/signing-keys.ts';
 import { confirmEmailChange, findEmailChange } from '#/resolvers/email-change/confirm-email-change.ts';
@@ -38,6 +39,7 @@ import { systemClock } from '#/runtime/clock.ts';
 import { type Config, ConfigError } from '#/runtime/config.ts';
 import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
+import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
 import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
 import { createPasswords } from '#/runtime/password-hash.ts';
@@ -46,7 +48,8 @@ import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
 import { createContext } from '#/schema/context.ts';
 import { schema } from '#/schema/index.ts';
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { startWebhooks, type WebhookWorker } from '#/webhooks/worker.ts';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** Connections to the database of one process: 20 processes of them fit a PostgreSQL of 300. */
 const DATABASE_CONNECTIONS = 14;
@@ -119,6 +122,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const profiles = createSendingProfiles({ db, clock, channel });
   const dns =
     options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
+  const { allowPrivateNetworks } = config;
+  const callOut = stack.use(createHttpClient({ dns, clock, allowPrivateNetworks }));
   const deps: Deps = {
     db,
     system,
@@ -131,6 +136,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     feed,
     profiles,
     dns,
+    http: callOut,
     secrets,
     systemMail: createSystemMail(system, config.systemFrom),
     background: stack.use(createBackground(log)),
@@ -173,6 +179,13 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     stack.use(startHousekeeping({ system, clock, log, secrets }));
     stack.use(startDomainChecks({ system, deps }));
     stack.use(startTokenReminders({ system, deps }));
+    stack.use(startWebhookNotices({ system, deps }));
+  }
+  if (config.roles.has('webhooks')) {
+    const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
+    const onCall = options.metrics === undefined ? {} : { onCall: countCalls(options.metrics) };
+    const webhooks = stack.use(startWebhooks({ ...deps, ...leaseMs, ...onCall }));
+    if (options.metrics !== undefined) showWebhooks(options.metrics, webhooks);
   }
 
   let httpPort: number | null = null;
@@ -295,6 +308,34 @@ function showBalance(registry: Registry, system: SystemScope, clock: Clock): voi
       for (const [state, count] of Object.entries(states)) this.set({ state }, count);
     },
   });
+}
+
+function countCalls(registry: Registry): (verdict: string, latencyMs: number) => void {
+  const calls = new Histogram({
+    name: 'veredus_webhook_call_seconds',
+    help: 'Calls of webhooks by what came of them: taken, later (tried again), refused, gone.',
+    labelNames: ['verdict'],
+    buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 15],
+    registers: [registry],
+  });
+  return (verdict, latencyMs) => calls.observe({ verdict }, latencyMs / 1_000);
+}
+
+function showWebhooks(registry: Registry, worker: WebhookWorker): void {
+  const figures = [
+    ['veredus_webhooks_held', 'Webhooks that this process calls.', () => worker.held],
+    ['veredus_webhook_calls_open', 'Calls of webhooks that have no answer yet.', () => worker.calling],
+  ] as const;
+  for (const [name, help, value] of figures) {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(value());
+      },
+    });
+  }
 }
 
 async function isReady(system: SystemScope): Promise<boolean> {

@@ -2,6 +2,7 @@
 import { AggregatorRegistry } from 'prom-client';
 import { createBase } from '#/app.ts';
 import { endAllLeases } from '#/db/delivery-queue.ts';
+import { endWebhookLeases } from '#/db/webhook-work.ts';
 import { migrateToLatest } from '#/db/migrate.ts';
 import { writeInSystemScope } from '#/db/scope.ts';
 import { createMetricsServer } from '#/http/metrics-server.ts';
@@ -62,7 +63,12 @@ export async function run(args: readonly string[]): Promise<void> {
 async function prepareInstallation(config: Config, connectionString: string, secretKeys: readonly string[], log: Log) {
   await using base = createBase({ connectionString, secretKeys, log });
   // The embedded server's folder is locked to this process: whoever held a lease is dead, and need not be waited for.
-  if (config.databaseUrl === null) await writeInSystemScope(base.system, systemClock.now(), endAllLeases);
+  if (config.databaseUrl === null) {
+    await writeInSystemScope(base.system, systemClock.now(), async (scope) => {
+      await endAllLeases(scope);
+      await endWebhookLeases(scope);
+    });
+  }
   await assertSharedKey(base);
   return await firstSteps(config, base);
 }

@@ -11,6 +11,7 @@ export const bucketedTables = [
   'delivery_attempts',
   'bounces',
   'events',
+  'webhook_deliveries',
 ] as const;
 
 /**

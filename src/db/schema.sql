@@ -113,6 +113,12 @@ create type two_factor_policy as enum (
   'REQUIRED'
 );
 
+create type webhook_delivery_state as enum (
+  'PENDING',
+  'SUCCEEDED',
+  'FAILED'
+);
+
 create table accounts (
   id uuid not null,
   name text not null,
@@ -729,3 +735,96 @@ create table verified_domains (
   constraint verified_domains_pkey PRIMARY KEY (name),
   constraint verified_domains_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id)
 );
+
+create table webhook_deliveries (
+  bucket integer not null,
+  account_id uuid not null,
+  id uuid not null,
+  server_id uuid not null,
+  webhook_id uuid not null,
+  log_xact bigint not null,
+  event_id uuid not null,
+  event_type message_event_type not null,
+  state webhook_delivery_state not null,
+  replayed boolean not null,
+  created_at timestamp with time zone not null,
+  attempts integer default 0 not null,
+  first_attempt_at timestamp with time zone,
+  last_attempt_at timestamp with time zone,
+  next_attempt_at timestamp with time zone,
+  last_status smallint,
+  last_error text,
+  last_latency_ms integer,
+  response_head text,
+  constraint webhook_deliveries_pkey PRIMARY KEY (account_id, id, bucket),
+  constraint webhook_deliveries_check CHECK (((state = 'PENDING'::webhook_delivery_state) = (next_attempt_at IS NOT NULL)))
+) partition by LIST (bucket);
+CREATE INDEX webhook_deliveries_failed ON webhook_deliveries USING btree (webhook_id, id) WHERE (state = 'FAILED'::webhook_delivery_state);
+CREATE INDEX webhook_deliveries_newest ON webhook_deliveries USING btree (webhook_id, id);
+CREATE INDEX webhook_deliveries_pending ON webhook_deliveries USING btree (webhook_id, next_attempt_at) WHERE (state = 'PENDING'::webhook_delivery_state);
+
+create table webhook_replays (
+  account_id uuid not null,
+  id uuid not null,
+  webhook_id uuid not null,
+  since timestamp with time zone not null,
+  until timestamp with time zone not null,
+  cursor_xact bigint not null,
+  cursor_id uuid not null,
+  through_xact bigint not null,
+  created_at timestamp with time zone not null,
+  constraint webhook_replays_pkey PRIMARY KEY (account_id, id),
+  constraint webhook_replays_account_id_webhook_id_fkey FOREIGN KEY (account_id, webhook_id) REFERENCES webhooks(account_id, id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_replays_webhook ON webhook_replays USING btree (account_id, webhook_id, id);
+
+create table webhook_workers (
+  id uuid not null,
+  seen_until timestamp with time zone not null,
+  constraint webhook_workers_pkey PRIMARY KEY (id)
+);
+
+create table webhooks (
+  account_id uuid not null,
+  id uuid not null,
+  server_id uuid not null,
+  url_shown text not null,
+  target_encrypted bytea not null,
+  header_names text[] default '{}'::text[] not null,
+  has_basic_auth boolean default false not null,
+  secret_encrypted bytea not null,
+  previous_secret_encrypted bytea,
+  previous_secret_until timestamp with time zone,
+  signing_key_encrypted bytea,
+  public_key text,
+  events text[] not null,
+  stream_ids uuid[] default '{}'::uuid[] not null,
+  created_at timestamp with time zone not null,
+  enabled boolean default true not null,
+  verified_at timestamp with time zone,
+  failures integer default 0 not null,
+  refusals integer default 0 not null,
+  failing_since timestamp with time zone,
+  last_success_at timestamp with time zone,
+  paused_at timestamp with time zone,
+  pause_reason text,
+  notice text,
+  not_before timestamp with time zone,
+  cursor_xact bigint not null,
+  cursor_id uuid not null,
+  catch_up_xact bigint default 0 not null,
+  revision integer default 0 not null,
+  lease_owner uuid,
+  lease_until timestamp with time zone,
+  constraint webhooks_pkey PRIMARY KEY (account_id, id),
+  constraint webhooks_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id),
+  constraint webhooks_check CHECK (((paused_at IS NULL) = (pause_reason IS NULL))),
+  constraint webhooks_notice_check CHECK ((notice = ANY (ARRAY['PAUSED'::text, 'GONE'::text, 'REFUSING'::text]))),
+  constraint webhooks_pause_reason_check CHECK ((pause_reason = ANY (ARRAY['FAILING'::text, 'GONE'::text])))
+) with (
+  fillfactor=60
+);
+CREATE INDEX webhooks_due ON webhooks USING btree (COALESCE(lease_until, '-infinity'::timestamp with time zone)) WHERE (enabled AND (verified_at IS NOT NULL) AND (paused_at IS NULL));
+CREATE INDEX webhooks_notice ON webhooks USING btree (id) WHERE (notice IS NOT NULL);
+CREATE INDEX webhooks_owner ON webhooks USING btree (lease_owner) WHERE (lease_owner IS NOT NULL);
+CREATE INDEX webhooks_server ON webhooks USING btree (account_id, server_id, id);

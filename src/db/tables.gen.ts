@@ -97,6 +97,11 @@ export type TwoFactorPolicy =
   | 'OPTIONAL'
   | 'REQUIRED';
 
+export type WebhookDeliveryState =
+  | 'PENDING'
+  | 'SUCCEEDED'
+  | 'FAILED';
+
 export interface AccountsTable {
   id: string;
   name: string;
@@ -573,6 +578,79 @@ export interface VerifiedDomainsTable {
   domainId: string;
 }
 
+export interface WebhookDeliveriesTable {
+  bucket: number;
+  accountId: string;
+  id: string;
+  serverId: string;
+  webhookId: string;
+  logXact: number;
+  eventId: string;
+  eventType: MessageEventType;
+  state: WebhookDeliveryState;
+  replayed: boolean;
+  createdAt: Date;
+  attempts: Generated<number>;
+  firstAttemptAt: Date | null;
+  lastAttemptAt: Date | null;
+  nextAttemptAt: Date | null;
+  lastStatus: number | null;
+  lastError: string | null;
+  lastLatencyMs: number | null;
+  responseHead: string | null;
+}
+
+export interface WebhookReplaysTable {
+  accountId: string;
+  id: string;
+  webhookId: string;
+  since: Date;
+  until: Date;
+  cursorXact: number;
+  cursorId: string;
+  throughXact: number;
+  createdAt: Date;
+}
+
+export interface WebhookWorkersTable {
+  id: string;
+  seenUntil: Date;
+}
+
+export interface WebhooksTable {
+  accountId: string;
+  id: string;
+  serverId: string;
+  urlShown: string;
+  targetEncrypted: Buffer;
+  headerNames: Generated<string[]>;
+  hasBasicAuth: Generated<boolean>;
+  secretEncrypted: Buffer;
+  previousSecretEncrypted: Buffer | null;
+  previousSecretUntil: Date | null;
+  signingKeyEncrypted: Buffer | null;
+  publicKey: string | null;
+  events: string[];
+  streamIds: Generated<string[]>;
+  createdAt: Date;
+  enabled: Generated<boolean>;
+  verifiedAt: Date | null;
+  failures: Generated<number>;
+  refusals: Generated<number>;
+  failingSince: Date | null;
+  lastSuccessAt: Date | null;
+  pausedAt: Date | null;
+  pauseReason: string | null;
+  notice: string | null;
+  notBefore: Date | null;
+  cursorXact: number;
+  cursorId: string;
+  catchUpXact: Generated<number>;
+  revision: Generated<number>;
+  leaseOwner: string | null;
+  leaseUntil: Date | null;
+}
+
 export interface DB {
   accounts: AccountsTable;
   apiTokens: ApiTokensTable;
@@ -614,4 +692,8 @@ export interface DB {
   twoFactorMethods: TwoFactorMethodsTable;
   users: UsersTable;
   verifiedDomains: VerifiedDomainsTable;
+  webhookDeliveries: WebhookDeliveriesTable;
+  webhookReplays: WebhookReplaysTable;
+  webhookWorkers: WebhookWorkersTable;
+  webhooks: WebhooksTable;
 }

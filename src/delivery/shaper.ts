@@ -6,7 +6,7 @@ import { partLeft } from '#/domain/delivery/measures.ts';
 import { type Signal, signalOf } from '#/domain/delivery/reply-rules.ts';
 import { siteOf } from '#/domain/delivery/sites.ts';
 import type { Channel, Clock, Ids, Log, Random } from '#/runtime/ports.ts';
-import { createBatcher } from './batcher.ts';
+import { createBatcher } from '#/db/batcher.ts';
 import { type AttemptFacts, replyText } from './decision.ts';
 import type { Destination } from './route.ts';
 import { SitePace } from './site-pace.ts';

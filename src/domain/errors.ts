@@ -104,6 +104,17 @@ export class WeakPassword extends ExpectedError {
   }
 }
 
+/** The trial call of an endpoint failed. */
+export class WebhookUnreachable extends ExpectedError {
+  readonly code = 'WEBHOOK_UNREACHABLE';
+  /** HTTP status of the answer; null when there was none. */
+  readonly status: number | null;
+  constructor(reason: string, status: number | null) {
+    super(`The trial call failed: ${reason}.`);
+    this.status = status;
+  }
+}
+
 // ── refusals of the whole request: top-level GraphQL errors, 401/403 or 535 elsewhere ──
 
 export abstract class Refusal extends Error {

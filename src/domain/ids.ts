@@ -15,6 +15,8 @@ export const idPrefixes = {
   bounce: 'bnc',
   attempt: 'att',
   audit: 'aud',
+  webhook: 'whk',
+  webhookDelivery: 'whd',
   session: 'ses',
   factor: 'tfa',
   invitation: 'inv',

@@ -93,6 +93,8 @@ export const permissions = {
   'domain.read': rule('See domains and sender signatures', null, true, null, 'ADMIN', 'GRANT'),
   'domain.write': rule('Add, verify, rotate and remove domains and sender signatures', null, true, null, 'ADMIN'),
   'event.read': rule('See and follow events', 'EVENTS_READ', false, 'VIEWER', null, 'GRANT'),
+  'webhook.read': rule('See webhooks and their deliveries', 'WEBHOOKS_WRITE', true, 'ADMIN', null, 'GRANT'),
+  'webhook.write': rule('Create, change, test, replay and delete webhooks', 'WEBHOOKS_WRITE', true, 'ADMIN', null),
 } as const satisfies Record<string, PermissionRule>;
 
 export type Permission = keyof typeof permissions;

@@ -2,7 +2,18 @@
 import type { Database } from '#/db/client.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import type { EventFeed } from '#/events/feed.ts';
-import type { Background, Channel, Clock, Dns, Ids, Log, Passwords, Random, SecretBox } from '#/runtime/ports.ts';
+import type {
+  Background,
+  Channel,
+  Clock,
+  Dns,
+  HttpClient,
+  Ids,
+  Log,
+  Passwords,
+  Random,
+  SecretBox,
+} from '#/runtime/ports.ts';
 import type { SendingProfiles } from './emails/sending-profiles.ts';
 import type { SystemMail } from './system-mail/system-mail.ts';
 
@@ -18,6 +29,8 @@ export interface Deps {
   readonly feed: EventFeed;
   readonly profiles: SendingProfiles;
   readonly dns: Dns;
+  /** For calls to where customers say. */
+  readonly http: HttpClient;
   readonly secrets: SecretBox;
   readonly passwords: Passwords;
   readonly systemMail: SystemMail;

@@ -13,6 +13,7 @@ import {
   SenderNotVerified,
   type SuppressedRecipient,
   WeakPassword,
+  WebhookUnreachable,
 } from '#/domain/errors.ts';
 import type { ErrorClass } from '#/resolvers/define.ts';
 import { builder } from './builder.ts';
@@ -129,6 +130,18 @@ builder.objectType(IdempotencyConflict, {
   name: 'IdempotencyConflict',
   description: 'The same idempotency key came with another body.',
   interfaces,
+});
+
+builder.objectType(WebhookUnreachable, {
+  name: 'WebhookUnreachable',
+  description: 'The trial call failed.',
+  interfaces,
+  fields: (t) => ({
+    status: t.exposeInt('status', {
+      nullable: true,
+      description: 'HTTP status of the answer; null when there was none.',
+    }),
+  }),
 });
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : never;

@@ -34,6 +34,8 @@ import './bounce.ts';
 import './email.ts';
 import './message-events.ts';
 import './shaping.ts';
+import './webhook.ts';
+import './webhook-mutations.ts';
 import './node.ts';
 import { builder } from './builder.ts';
 

@@ -18,6 +18,8 @@ import type { ReadScope } from '#/db/scope.ts';
 import { findSignatures } from '#/db/sender-signatures.ts';
 import { findStaffAccess } from '#/db/staff-access.ts';
 import { findServers, findStreams, listStreams } from '#/db/servers.ts';
+import { findDeliveries } from '#/db/webhook-deliveries.ts';
+import { findWebhooks, listWebhooks } from '#/db/webhooks.ts';
 import { listSuppressionReasons } from '#/db/suppressions.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { listMessageEvents, type LoggedEvent, type MessageEventsKey } from '#/resolvers/events/message-events.ts';
@@ -76,6 +78,12 @@ function makeLoaders({ scope, deps, caller }: AccountContext) {
     grantsOfInvitation: many(
       (ids) => listInvitationGrants(scope, ids),
       ({ invitationId }) => invitationId,
+    ),
+    webhook: one((ids) => findWebhooks(scope, ids)),
+    webhookDelivery: one((ids) => findDeliveries(scope, ids)),
+    webhooksOfServer: many(
+      (ids) => listWebhooks(scope, ids),
+      ({ serverId }) => serverId,
     ),
     dkimKeys: many(
       (ids) => listDkimKeys(scope, ids),

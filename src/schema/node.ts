@@ -44,6 +44,8 @@ const rules: Readonly<Partial<Record<IdKind, NodeRule>>> & Readonly<Record<Locat
   bounce: { typeName: 'Bounce', permission: 'event.read' },
   domain: { typeName: 'Domain', permission: 'domain.read' },
   signature: { typeName: 'SenderSignature', permission: 'domain.read' },
+  webhook: { typeName: 'Webhook', permission: 'webhook.read' },
+  webhookDelivery: { typeName: 'WebhookDelivery', permission: 'webhook.read' },
   token: { typeName: 'ServerToken', permission: 'serverToken.read' },
   invitation: { typeName: 'Invitation', permission: 'member.write' },
   contact: { typeName: 'EmergencyContact', permission: 'contact.read' },

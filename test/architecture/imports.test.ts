@@ -19,6 +19,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   schema: ['domain', 'resolvers', 'db'],
   http: ['domain', 'schema', 'resolvers', 'events', 'runtime/ports.ts', 'runtime/config.ts'],
   delivery: ['domain', 'mail', 'db', 'events', 'runtime/ports.ts'],
+  webhooks: ['domain', 'db', 'events', 'runtime/ports.ts'],
   // Checks of domains are the use-case's, and warn by the installation's mail.
   maintenance: ['domain', 'db', 'resolvers', 'runtime/ports.ts'],
   'app.ts': ['*'],
@@ -49,7 +50,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   otpauth: ['resolvers/second-factor/'],
   uqr: ['resolvers/second-factor/'],
   '@simplewebauthn/server': ['resolvers/second-factor/'],
-  'ipaddr.js': ['http/', 'delivery/route.ts', 'resolvers/tokens/', 'runtime/config.ts'],
+  'ipaddr.js': ['http/', 'domain/public-address.ts', 'domain/webhooks/', 'resolvers/tokens/', 'runtime/config.ts'],
+  undici: ['runtime/http-client.ts'],
 };
 
 /** Doors to the machine. Those that are not named are open to all: they compute. */
@@ -99,6 +101,7 @@ const words: readonly { readonly what: string; readonly word: RegExp; readonly a
     allowed: [
       'db/scope.ts',
       'delivery/',
+      'webhooks/',
       'maintenance/',
       'resolvers/installation/',
       'resolvers/define-personal.ts',

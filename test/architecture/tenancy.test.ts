@@ -16,6 +16,7 @@ const globalTables: readonly string[] = [
   'shaping_measures',
   'shaping_permits',
   'users',
+  'webhook_workers',
 ];
 
 /** Tables of one person, who may be a member of many accounts. */

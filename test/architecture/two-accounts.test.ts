@@ -20,7 +20,7 @@ import {
   parse,
 } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { encodeId, type IdKind } from '#/domain/ids.ts';
+import { decodeIdOf, encodeId, type IdKind } from '#/domain/ids.ts';
 import { listTwoFactorMethods } from '#/db/two-factor-methods.ts';
 import type { Actor } from '#/domain/actor.ts';
 import type { Person } from '#/domain/person.ts';
@@ -55,6 +55,19 @@ beforeAll(async () => {
     return (await w.execute(document, { input }, account.manager)).data.addSenderSignature.id;
   };
   await addressOf(mine);
+  const webhookOf = async (account: TestAccount) => {
+    const input = {
+      serverId: encodeId('server', account.serverId),
+      url: 'https://hooks.example/',
+      events: ['ACCEPTED'],
+    };
+    const document = `mutation ($input: CreateWebhookInput!) {
+      createWebhook(input: $input) { ... on IssuedWebhook { webhook { id } } } }`;
+    const answered = await w.execute(document, { input: { ...input, skipVerification: true } }, account.manager);
+    return answered.data.createWebhook.webhook.id as string;
+  };
+  await webhookOf(mine);
+  const webhook = await webhookOf(other);
   const domains = '{ account { domains(first: 1) { edges { node { id } } } } }';
   const { data } = await w.execute(domains, {}, other.manager);
   const log = await w.execute(
@@ -76,6 +89,8 @@ beforeAll(async () => {
     domain: data.account.domains.edges[0].node.id,
     signature: await addressOf(other),
     ...people,
+    webhook,
+    webhookDelivery: await deliveryOf(other, webhook),
     eventCursor: log.data.server.events.pageInfo.endCursor,
   };
   const never = (kind: IdKind) => encodeId(kind, w.deps.ids.next());
@@ -93,6 +108,8 @@ beforeAll(async () => {
     contact: never('contact'),
     staffAccess: never('staffAccess'),
     audit: never('audit'),
+    webhook: never('webhook'),
+    webhookDelivery: never('webhookDelivery'),
     eventCursor: theirs.eventCursor.replace(/.{8}$/, 'AAAAAAAA'),
   };
 });
@@ -113,6 +130,8 @@ const nodes: readonly IdKind[] = [
   'contact',
   'staffAccess',
   'audit',
+  'webhook',
+  'webhookDelivery',
 ];
 
 /** What an account has of people: a member, an invitation, a contact, a request of the staff, and the record of it all. */
@@ -144,6 +163,25 @@ async function peopleOf(account: TestAccount) {
     staffAccess: request.requestStaffAccess.id,
     audit: log.data.account.auditLog.edges[0].node.id,
   };
+}
+
+/** As whoever calls the webhook puts it on record. */
+async function deliveryOf(account: TestAccount, webhook: string): Promise<string> {
+  const event = await w.db
+    .selectFrom('events')
+    .selectAll()
+    .where('accountId', '=', account.accountId)
+    .executeTakeFirstOrThrow();
+  const id = w.deps.ids.nextInBucket(event.bucket);
+  const { bucket, accountId, serverId, logXact } = event;
+  const webhookId = decodeIdOf('webhook', webhook) ?? '';
+  const row = { bucket, accountId, serverId, id, webhookId, logXact, eventId: event.id, eventType: event.type };
+  const rest = { state: 'SUCCEEDED', replayed: false, createdAt: w.deps.clock.now() } as const;
+  await w.db
+    .insertInto('webhookDeliveries')
+    .values({ ...row, ...rest })
+    .execute();
+  return encodeId('webhookDelivery', id);
 }
 
 /** Which kind of thing an id argument means, by its name and place; a new one must be told here or by its name. */
@@ -184,6 +222,12 @@ const kinds: Readonly<Record<string, readonly IdKind[]>> = {
   'Mutation.removeDomain.id': ['domain'],
   'Mutation.resendSenderSignature.id': ['signature'],
   'Mutation.removeSenderSignature.id': ['signature'],
+  'Mutation.updateWebhook.id': ['webhook'],
+  'Mutation.rotateWebhookSecret.id': ['webhook'],
+  'Mutation.deleteWebhook.id': ['webhook'],
+  'Mutation.replayWebhook.id': ['webhook'],
+  'Mutation.testWebhook.id': ['webhook'],
+  'Mutation.retryWebhookDelivery.id': ['webhookDelivery'],
 };
 
 interface Place {
@@ -227,7 +271,15 @@ function sample(type: GraphQLInputType, chosen: ReadonlyMap<object, unknown>): u
   if (isInputObjectType(named)) return inputOf(Object.values(named.getFields()), chosen);
   if (isEnumType(named)) return named.getValues()[0]?.name;
   if (named.name === 'ID') return encodeId('server', mine.serverId);
-  return named.name === 'Int' ? 1 : named.name === 'Boolean' ? false : named.name === 'JSON' ? {} : `x@${mine.domain}`;
+  return named.name === 'Int'
+    ? 1
+    : named.name === 'Boolean'
+      ? false
+      : named.name === 'DateTime'
+        ? '2026-01-01T00:00:00Z'
+        : named.name === 'JSON'
+          ? {}
+          : `x@${mine.domain}`;
 }
 
 function inputOf(fields: readonly (GraphQLArgument | GraphQLInputField)[], chosen: ReadonlyMap<object, unknown>) {
@@ -340,6 +392,10 @@ const lists: Readonly<
   'Server.events': {
     document: 'server { events(first: 9, after: $after) { edges { node { id } } } }',
     value: 'eventCursor',
+  },
+  'Webhook.deliveries': {
+    document: 'server { webhooks { deliveries(first: 9, after: $after) { edges { node { id } } } } }',
+    value: 'webhookDelivery',
   },
   'Message.events': {
     document:

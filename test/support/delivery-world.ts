@@ -21,6 +21,7 @@ import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
+import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
@@ -68,6 +69,8 @@ export async function deliveryWorld(options: {
   const ids = createIds(clock, systemRandom);
   const profiles = createSendingProfiles({ db, clock, channel });
   const system = systemScope(db);
+  const dns = options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock });
+  const http = stack.use(createHttpClient({ dns, clock: systemClock, allowPrivateNetworks: false }));
   const deps: Deps = {
     db,
     system,
@@ -79,7 +82,8 @@ export async function deliveryWorld(options: {
     channel,
     feed,
     profiles,
-    dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock }),
+    dns,
+    http,
     secrets: createSecretBox([testSecretKey], systemRandom),
     systemMail: { send: async () => {} },
     mailHost: 'mail.veredus.example',

@@ -4,6 +4,7 @@ import * as foundation from './0001-foundation.ts';
 import * as senderIdentity from './0002-sender-identity.ts';
 import * as people from './0003-people.ts';
 import * as tokens from './0004-tokens.ts';
+import * as webhooks from './0005-webhooks.ts';
 import * as delivery from './0006-delivery.ts';
 
 export const migrations: Record<string, Migration> = {
@@ -11,5 +12,6 @@ export const migrations: Record<string, Migration> = {
   '0002-sender-identity': senderIdentity,
   '0003-people': people,
   '0004-tokens': tokens,
+  '0005-webhooks': webhooks,
   '0006-delivery': delivery,
 };
