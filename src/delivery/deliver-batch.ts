@@ -3,6 +3,7 @@ import type { AttemptResult } from '#/db/delivery-attempts.ts';
 import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
 import { loadForDelivery, type StoredMessage } from '#/db/messages.ts';
 import type { SystemScope } from '#/db/scope.ts';
+import { encodeId } from '#/domain/ids.ts';
 import { decodeContent } from '#/mail/content.ts';
 import { reversePathOf } from '#/mail/reverse-path.ts';
 import type { Clock, Ids, Log, Random } from '#/runtime/ports.ts';
@@ -85,7 +86,10 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
     claims.flatMap((claim): Due[] => {
       const found = stored.get(claim.messageId);
       if (found === undefined) {
-        log.error({ messageId: claim.messageId }, 'the message of a queued recipient is gone; its row is dropped');
+        log.error(
+          { messageId: encodeId('message', claim.messageId) },
+          'the message of a queued recipient is gone; its row is dropped',
+        );
         void ledger.drop(claim).then(() => deps.release(claim));
         return [];
       }
@@ -163,7 +167,10 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
       return unsent && deps.stopping.aborted ? returned() : decide(sent, circumstances(claim));
     };
     const decision = await carryOut().catch((error: unknown) => {
-      log.error({ error, messageId: claim.messageId }, 'an attempt failed on our side; it is tried again');
+      log.error(
+        { error, messageId: encodeId('message', claim.messageId) },
+        'an attempt failed on our side; it is tried again',
+      );
       return defer(circumstances(claim), ownTrouble, null, 'internal error');
     });
     const endedAt = clock.now();

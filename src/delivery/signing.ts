@@ -1,5 +1,6 @@
 // Makes of a stored message what goes on the wire: composed, and signed last, in the name of its From domain.
 import type { StoredMessage } from '#/db/messages.ts';
+import { encodeId } from '#/domain/ids.ts';
 import { composeMessage } from '#/mail/compose.ts';
 import { decodeContent } from '#/mail/content.ts';
 import { type SigningKey, signMessage } from '#/mail/dkim/sign.ts';
@@ -65,7 +66,7 @@ async function prepare(deps: PrepareDeps, { message, content }: StoredMessage): 
   const keys = signing === null ? [] : await signing.keysFor(accountId, domain);
   if (keys === null || (signing !== null && keys.length === 0)) {
     deps.log.warn(
-      { accountId, domain, messageId: message.id },
+      { accountId: encodeId('account', accountId), domain, messageId: encodeId('message', message.id) },
       'a message waits: its From domain has no DKIM key in use',
     );
     return {

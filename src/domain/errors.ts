@@ -79,8 +79,8 @@ export class IdempotencyConflict extends ExpectedError {
 /** The same for an address that nobody has: who asks must not learn which it was. */
 export class InvalidCredentials extends ExpectedError {
   readonly code = 'INVALID_CREDENTIALS';
-  constructor() {
-    super('The address or the password is not right.');
+  constructor(message = 'The address or the password is not right.') {
+    super(message);
   }
 }
 

@@ -28,6 +28,9 @@ const SLUG = /^[a-z][a-z0-9_-]*$/;
 /** Words that filters and pages may want to use for something else than one stream. */
 const RESERVED: ReadonlySet<string> = new Set(['all', 'any', 'archived', 'default', 'new', 'none']);
 const MARKUP = /<[a-z!/?]/i;
+/** What turns the text around it, or ends a line: with it a name in a list or mail reads as another (as in email-address.ts). */
+const MISLEADING = /[\u202a-\u202e\u2066-\u2069\p{Zl}\p{Zp}]/u;
+const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 
 export function mayBeArchived(slug: string): boolean {
   return !INDISPENSABLE.has(slug);
@@ -63,5 +66,7 @@ export function checkName(name: string, longest: number, issues: Issues): string
   if (trimmed === '') issues.add(['name'], 'is empty');
   else if (trimmed.length > longest) issues.add(['name'], `is longer than ${longest} characters`);
   else if (flaw !== null) issues.add(['name'], flaw);
+  else if (MISLEADING.test(trimmed)) issues.add(['name'], 'holds a character that ends a line or turns its direction');
+  else if (!VISIBLE.test(trimmed)) issues.add(['name'], 'shows nothing');
   return trimmed;
 }

@@ -50,6 +50,8 @@ function ownFields(event: LoggedEvent, bounce: BounceFacts | null): object {
     case 'OPENED':
     case 'CLICKED':
       return { ...event.data, client: null, os: null, platform: null };
+    case 'IN_DOUBT':
+      return { nextAttemptAt: null, ...event.data };
     default:
       return event.data ?? {};
   }
@@ -119,7 +121,7 @@ function sampleData(type: EventType, now: Date, eventId: string): LoggedEvent['d
     case 'DELIVERED':
       return { remoteHost: 'mx.example.com', response: '250 2.0.0 Ok' };
     case 'IN_DOUBT':
-      return { remoteHost: 'mx.example.com' };
+      return { remoteHost: 'mx.example.com', nextAttemptAt: null };
     case 'BOUNCED':
     case 'SPAM_COMPLAINT':
       return { bounceId: eventId };

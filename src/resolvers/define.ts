@@ -5,6 +5,7 @@ import { appendAudit, type AuditRecord } from '#/db/audit.ts';
 import { type ReadScope, reachOf, readScope, type WriteScope, writeInScope } from '#/db/scope.ts';
 import { type Actor, refusalOf } from '#/domain/actor.ts';
 import { ExpectedError, Forbidden, StepUpRequired } from '#/domain/errors.ts';
+import { encodeId } from '#/domain/ids.ts';
 import type { Permission } from '#/domain/permissions.ts';
 import type { Clock, Ids, Log, Random, Topic } from '#/runtime/ports.ts';
 import type { Deps } from './deps.ts';
@@ -204,7 +205,8 @@ export function groupCommand<I, O, P extends { readonly weight: number }, const 
 export function logAudit(log: Log, { actor, requestId, ipAddress }: Caller, record: AuditRecord): void {
   const { kind, accountId, label } = actor;
   const { action, subjectIds } = record;
-  log.info({ audit: action, accountId, actor: kind, label, subjectIds, requestId, ipAddress }, 'audit');
+  const about = { accountId: encodeId('account', accountId), actor: kind, label, subjectIds, requestId, ipAddress };
+  log.info({ audit: action, ...about }, 'audit');
 }
 
 export function fail(error: ExpectedError): never {

@@ -16,6 +16,7 @@ import { revokeInvitation } from '#/resolvers/invitations/revoke-invitation.ts';
 import { Account } from './account.ts';
 import { builder, guarded } from './builder.ts';
 import { visitorOf, within } from './context.ts';
+import { PASSWORD_COST } from './costs.ts';
 import { resultUnion } from './errors.ts';
 import { onAccount, onId } from './guards.ts';
 import { uuidOf } from './ids.ts';
@@ -204,7 +205,7 @@ builder.mutationFields((t) => ({
     nullable: true,
     description:
       'Makes whoever holds the link a member, and signs them in; one use. As the identity of the address: a new one, the one that is signed in, whose session then gets a new secret, or one that its password proves. Where that has a second factor, it is still to be shown.',
-    extensions: { cost: 50 },
+    extensions: { cost: PASSWORD_COST },
     args: { input: t.arg({ type: AcceptInvitationInput, description: 'The answer.' }) },
     resolve: (_root, { input }, context) =>
       acceptInvitation(context.deps, visitorOf(context), {

@@ -59,6 +59,8 @@ function targetOf(name: string, path: string): Target | null {
     [/Invitation$/, 'invitation'],
     [/EmergencyContact$/, 'contact'],
     [/StaffAccess/, 'staffAccess'],
+    [/WebhookDelivery$/, 'webhookDelivery'],
+    [/Webhook$|WebhookSecret$/, 'webhook'],
   ];
   return ends.find(([pattern]) => pattern.test(name) || pattern.test(field))?.[1] ?? null;
 }
@@ -171,7 +173,14 @@ describe('each root field', () => {
 });
 
 /** What stands on a server: whoever does not see that does not see it. */
-const onServers: ReadonlySet<Target> = new Set(['server', 'stream', 'message', 'serverToken']);
+const onServers: ReadonlySet<Target> = new Set([
+  'server',
+  'stream',
+  'message',
+  'serverToken',
+  'webhook',
+  'webhookDelivery',
+]);
 
 function targetsOf(rootField: RootField): ReadonlySet<Target> {
   const targets = new Set<Target>();

@@ -55,6 +55,8 @@ const ways: Readonly<Record<string, string>> = {
   'InvitedMembers.invitations': 'just made',
   'IssuedAccountToken.token': 'just made',
   'IssuedServerToken.token': 'just made',
+  'IssuedWebhook.webhook': 'just made',
+  'WebhookTest.webhook': 'just called',
   'RotatedAccountToken.previous': 'just rotated',
   'RotatedAccountToken.token': 'just made',
   'RotatedServerToken.previous': 'just rotated',

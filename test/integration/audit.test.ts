@@ -7,6 +7,7 @@ import { encodeId } from '#/domain/ids.ts';
 import type { Person } from '#/domain/person.ts';
 import { confirmEmergencyContact } from '#/resolvers/emergency-contacts/confirm-emergency-contact.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { silentLog } from '../support/silent-log.ts';
 import { auditOf, secretFor, visitor } from '../support/visitors.ts';
 import { type TestAccount, type World, world } from '../support/world.ts';
 
@@ -19,10 +20,11 @@ let w: World;
 let clock: FakeClock;
 let a: TestAccount;
 let owner: Person;
+const logged: object[] = [];
 
 beforeAll(async () => {
   clock = new FakeClock();
-  w = await world({ clock });
+  w = await world({ clock, log: { ...silentLog, info: (line) => logged.push(line) } });
   a = await w.account();
   owner = await w.person({ account: a, role: 'OWNER', secondFactor: true });
 });
@@ -58,6 +60,7 @@ describe('reading is refused', () => {
   test('from a cursor that is none, and of too long a page', async () => {
     expect(await list({ after: 'x' })).toMatchObject({ code: 'INVALID_CURSOR' });
     expect(await list({ first: 101 })).toMatchObject({ code: 'BAD_USER_INPUT' });
+    expect(await list({ filter: { action: 'a\0' } })).toMatchObject({ code: 'BAD_USER_INPUT' });
   });
 });
 
@@ -80,6 +83,19 @@ describe('an entry', () => {
     });
     const found = await w.execute('query ($id: ID!) { node(id: $id) { __typename id } }', { id: node.id }, owner);
     expect(found.data.node).toEqual({ __typename: 'AuditEntry', id: node.id });
+  });
+
+  test('stands in the log of the operator too, with the ids that the API has', async () => {
+    await rename('Logged');
+    expect(logged.at(-1)).toEqual({
+      audit: 'account.update',
+      accountId: encodeId('account', a.accountId),
+      actor: 'USER',
+      label: owner.email,
+      subjectIds: [encodeId('account', a.accountId)],
+      requestId: 'test',
+      ipAddress: '192.0.2.1',
+    });
   });
 
   test('is found page by page, newest first, each once', async () => {

@@ -1,7 +1,7 @@
 // An account with one of everything that an id can name, made as it is asked for.
 import { insertDomain } from '#/db/domains.ts';
 import { scopeOfAccount, type WriteScope, writeInSystemScope } from '#/db/scope.ts';
-import { encodeId, type IdKind } from '#/domain/ids.ts';
+import { decodeIdOf, encodeId, type IdKind } from '#/domain/ids.ts';
 import type { TestAccount, World } from './world.ts';
 
 export type Target =
@@ -16,6 +16,8 @@ export type Target =
   | 'invitation'
   | 'contact'
   | 'staffAccess'
+  | 'webhook'
+  | 'webhookDelivery'
   | 'member';
 
 export interface Scene {
@@ -37,6 +39,8 @@ const kinds: Readonly<Record<Target, IdKind>> = {
   invitation: 'invitation',
   contact: 'contact',
   staffAccess: 'staffAccess',
+  webhook: 'webhook',
+  webhookDelivery: 'webhookDelivery',
   member: 'user',
 };
 
@@ -67,6 +71,10 @@ async function make(w: World, account: TestAccount, target: Target): Promise<str
     }
     case 'message':
       return sendOne(w, account);
+    case 'webhook':
+      return addWebhook(w, account);
+    case 'webhookDelivery':
+      return addDelivery(w, account);
     case 'member':
       return (await w.person({ account })).userId;
     default:
@@ -85,7 +93,42 @@ async function sendOne(w: World, account: TestAccount): Promise<string> {
   return (await query.executeTakeFirstOrThrow()).id;
 }
 
-type Inserted = Exclude<Target, 'account' | 'server' | 'stream' | 'message' | 'member'>;
+/** Not verified: nobody is called. */
+async function addWebhook(w: World, account: TestAccount): Promise<string> {
+  const document =
+    'mutation ($input: CreateWebhookInput!) { createWebhook(input: $input) { ... on IssuedWebhook { webhook { id } } ... on Error { message } } }';
+  const input = {
+    serverId: encodeId('server', account.serverId),
+    url: 'https://hooks.example/x',
+    events: ['DELIVERED'],
+    skipVerification: true,
+  };
+  const { data } = await w.execute(document, { input }, account.manager);
+  const id = decodeIdOf('webhook', data?.createWebhook.webhook?.id ?? '');
+  if (id === null) throw new Error(`no webhook: ${JSON.stringify(data)}`);
+  return id;
+}
+
+async function addDelivery(w: World, account: TestAccount): Promise<string> {
+  const webhookId = await addWebhook(w, account);
+  await sendOne(w, account);
+  const { accountId } = account;
+  const event = await w.db
+    .selectFrom('events')
+    .selectAll()
+    .where('accountId', '=', accountId)
+    .executeTakeFirstOrThrow();
+  const id = w.deps.ids.nextInBucket(event.bucket);
+  const { bucket, serverId, logXact } = event;
+  const row = { bucket, accountId, serverId, id, webhookId, logXact, eventId: event.id, eventType: event.type };
+  await w.db
+    .insertInto('webhookDeliveries')
+    .values({ ...row, state: 'FAILED', replayed: false, createdAt: w.deps.clock.now() })
+    .execute();
+  return id;
+}
+
+type Inserted = Exclude<Target, 'account' | 'server' | 'stream' | 'message' | 'webhook' | 'webhookDelivery' | 'member'>;
 
 async function insert(w: World, { accountId, serverId, domain }: TestAccount, target: Inserted): Promise<string> {
   const id = w.deps.ids.next();

@@ -2,12 +2,14 @@
 import { NotFound } from '#/domain/errors.ts';
 import { stream } from '../define.ts';
 import { type EventsRequest, toLogRequest } from './log-request.ts';
+import { untilServerIsDeleted } from './until-server-is-deleted.ts';
 
 export const followEvents = stream({
   permission: 'event.read',
   errors: [NotFound],
   async open({ scope, deps, fail }, request: EventsRequest) {
     const { reach, filter, after } = (await toLogRequest(deps, scope, request)) ?? fail(new NotFound());
-    return deps.feed.subscribe({ ...reach, filter, after });
+    const events = deps.feed.subscribe({ ...reach, filter, after });
+    return untilServerIsDeleted(deps, scope, reach.serverId, events);
   },
 });
