@@ -303,7 +303,10 @@ function showBalance(registry: Registry, system: SystemScope, clock: Clock): voi
     registers: [registry],
     aggregator: 'max',
     async collect() {
-      const { accepted, settled, open, unaccounted } = await readBalance(system, clock.now());
+      const balance = await readBalance(system, clock.now()).catch(() => null);
+      // Without the database the figures stay what they were.
+      if (balance === null) return;
+      const { accepted, settled, open, unaccounted } = balance;
       const states = { ACCEPTED: accepted, ...settled, OPEN: open, UNACCOUNTED: unaccounted };
       for (const [state, count] of Object.entries(states)) this.set({ state }, count);
     },

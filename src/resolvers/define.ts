@@ -76,14 +76,17 @@ export function query<I, O, const E extends readonly ErrorClass[]>(
  */
 export function stream<I, T, const E extends readonly ErrorClass[]>(
   declaration: Declaration<E> & {
-    open(context: { scope: ReadScope; deps: Deps; fail: Fail<E> }, input: I): Promise<AsyncIterableIterator<T>>;
+    open(
+      context: { scope: ReadScope; deps: Deps; caller: Caller; fail: Fail<E> },
+      input: I,
+    ): Promise<AsyncIterableIterator<T>>;
   },
 ): UseCase<I, AsyncIterableIterator<T>> {
   const { permission, errors, stepUp = false } = declaration;
   const run = async (deps: Deps, caller: Caller, input: I): Promise<AsyncIterableIterator<T>> => {
     authorize(caller, permission, stepUp, deps.clock);
     const scope = readScope(deps.db, reachOf(caller.actor, permission));
-    return asserting(errors, () => declaration.open({ scope, deps, fail }, input));
+    return asserting(errors, () => declaration.open({ scope, deps, caller, fail }, input));
   };
   return Object.assign(run, { permission, errors, stepUp });
 }

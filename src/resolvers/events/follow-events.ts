@@ -7,9 +7,11 @@ import { untilServerIsDeleted } from './until-server-is-deleted.ts';
 export const followEvents = stream({
   permission: 'event.read',
   errors: [NotFound],
-  async open({ scope, deps, fail }, request: EventsRequest) {
+  async open({ scope, deps, caller, fail }, request: EventsRequest) {
     const { reach, filter, after } = (await toLogRequest(deps, scope, request)) ?? fail(new NotFound());
     const events = deps.feed.subscribe({ ...reach, filter, after });
+    // A token of the server dies with it, and its connections with 4401, which says more than an end.
+    if (caller.actor.kind === 'SERVER_TOKEN') return events;
     return untilServerIsDeleted(deps, scope, reach.serverId, events);
   },
 });
