@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { atEnd, endAll } from './at-end.ts';
 import { backlog } from './backlog.ts';
 import { batch } from './batch.ts';
+import { classify } from './classify.ts';
 import { coldStart } from './cold-start.ts';
 import { endToEnd, endToEndSigned } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
@@ -29,6 +30,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   search,
   cold: coldStart,
   storage,
+  classify,
 };
 
 const USAGE = `npm run bench -- [${Object.keys(scenarios).join('|')}…]

@@ -8,6 +8,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   worker: () => import('#/cli/worker.ts'),
   migrate: () => import('#/cli/migrate.ts'),
   bootstrap: () => import('#/cli/bootstrap.ts'),
+  inspect: () => import('#/cli/inspect.ts'),
 };
 
 const USAGE = `veredus serve        runs the roles
@@ -15,6 +16,8 @@ veredus migrate      brings the database up to date
 veredus bootstrap    makes an account, its owner, a server and tokens:
     --account NAME --owner-email ADDRESS [--owner-password-file FILE]
     --server NAME [--delivery live|sandbox] [--verified-domain DOMAIN]… [--json]
+veredus inspect      tells what it makes of raw messages:
+    [--json] FILE…, or of SMTP replies: --replies, JSON lines on standard input
 
 Settings are environment variables: docs/configuration.md.`;
 

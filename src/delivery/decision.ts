@@ -10,8 +10,9 @@
 //
 // DELIVERED, BOUNCED, IN_DOUBT, EXPIRED, CANCELLED and SUPPRESSED are final: updateStatuses leaves settled rows alone,
 // and an outcome counts only for the owner of the queue row.
+import type { BounceType } from '#/domain/bounce-types.ts';
 import { isDelayTold, nextAttemptAt } from '#/domain/delivery/retry.ts';
-import { type BounceType, classifyReply } from '#/mail/classify-reply.ts';
+import { classifyReply } from '#/mail/classify-reply.ts';
 import type { SmtpPhase, SmtpReply } from '#/runtime/ports.ts';
 
 /** What a simulated recipient does with the mail. */

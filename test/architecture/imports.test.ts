@@ -22,7 +22,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   // Checks of domains are the use-case's, and warn by the installation's mail.
   maintenance: ['domain', 'db', 'resolvers', 'runtime/ports.ts'],
   'app.ts': ['*'],
-  cli: ['app.ts', 'domain', 'db', 'http', 'resolvers', 'runtime'],
+  // mail: inspect shows what is read out of a message, without a database.
+  cli: ['app.ts', 'domain', 'db', 'http', 'mail', 'resolvers', 'runtime'],
   'main.ts': ['cli', 'domain/errors.ts', 'runtime/config.ts'],
 };
 
@@ -39,6 +40,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'graphql-ws': ['http/'],
   ws: ['http/'],
   nodemailer: ['mail/'],
+  yauzl: ['mail/reports/'],
   zod: ['domain/', 'resolvers/', 'runtime/config.ts'],
   argon2: ['runtime/password-hash.ts'],
   pino: ['runtime/log.ts'],
