@@ -7,7 +7,9 @@ import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
 import { createChannel } from '#/events/channel.ts';
 import { createFeed } from '#/events/feed.ts';
-import { createHttpServer } from '#/http/server.ts';
+import { createHttpServer, type TokenSource } from '#/http/server.ts';
+import type { Person } from '#/domain/person.ts';
+import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
 import { startDomainChecks } from '#/maintenance/domain-checks.ts';
 import type { Deps } from '#/resolvers/deps.ts';
@@ -16,12 +18,14 @@ import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
 import { obtainReturnPathSecret } from '#/resolvers/installation/return-path-secret.ts';
 import { confirmSenderSignature, findConfirmation } from '#/resolvers/sender-signatures/confirm-sender-signature.ts';
 import { createSystemMail } from '#/resolvers/system-mail/system-mail.ts';
-import { createTokenCheck } from '#/resolvers/tokens/token-check.ts';
+import { createSessionCheck, type SessionCheck } from '#/resolvers/sessions/session-check.ts';
+import { createTokenCheck, type TokenCheck } from '#/resolvers/tokens/token-check.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { type Config, ConfigError } from '#/runtime/config.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createIds } from '#/runtime/ids.ts';
 import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
+import { createPasswords } from '#/runtime/password-hash.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
@@ -102,6 +106,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
   const deps: Deps = {
     db,
+    system,
+    passwords: stack.use(createPasswords({ log })),
     clock,
     ids,
     random,
@@ -157,9 +163,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       log,
       clock,
       random,
-      authenticate: (secret, ipAddress) => tokens.check(secret, ipAddress),
+      ...authentication(tokens, stack.use(createSessionCheck({ db, clock, channel, log }))),
       createContext: (caller, request) => createContext(deps, caller, request),
-      onRevocation: (listener) => tokens.onRevocation(listener),
       ready: () => isReady(system),
       confirmations: {
         find: (secret) => findConfirmation(deps, secret),
@@ -172,6 +177,21 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   }
   const running = stack.move();
   return { httpPort, deps, system, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** Tokens of programs and sessions of people, told apart by their form. */
+function authentication(tokens: TokenCheck, sessions: SessionCheck): TokenSource {
+  const asCaller = (person: Person | null) =>
+    person === null ? null : { person, expiresAt: person.session.expiresAt, deprecation: null };
+  return {
+    async authenticate({ secret, ipAddress, byCookie }) {
+      if (isWellFormedSession(secret)) return asCaller(await sessions.check(secret, byCookie));
+      return byCookie ? null : tokens.check(secret, ipAddress);
+    },
+    renew: async (caller) => ('person' in caller ? asCaller(await sessions.renew(caller.person)) : caller),
+    onRevocation: (listener) => tokens.onRevocation(listener),
+    follow: (caller, end) => ('person' in caller ? sessions.follow(caller.person, end) : () => undefined),
+  };
 }
 
 function routeSettings(config: Config): RouteSettings {

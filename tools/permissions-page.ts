@@ -13,6 +13,7 @@ export function permissionsPage(
     serverToken(rule),
     rule.accountToken ? 'yes' : '–',
     leastPerson(rule),
+    staffTexts[rule.staff ?? 'never'],
   ]);
   const scopeRows = scopes.map((scope) => [
     `\`${scope}\``,
@@ -25,9 +26,10 @@ export function permissionsPage(
 
 Who may do what. A token of a server reaches that server alone, and only what its scopes name. An account token reaches
 all servers of its account, and so do the account's owner and admins; a member needs a grant, as viewer or as admin, on
-each server.
+each server. Staff of the installation see an account only while its owner lets them, or while a compliance review is open;
+what they look at stands in the account's audit log, and they change nothing.
 
-${table(['Permission', 'Allows to', 'Server token with', 'Account token', 'Person, at least'], rows)}
+${table(['Permission', 'Allows to', 'Server token with', 'Account token', 'Person, at least', 'Staff of the installation'], rows)}
 
 ## Scopes of server tokens
 
@@ -44,8 +46,11 @@ function serverToken({ serverToken }: PermissionRule): string {
 
 function leastPerson({ accountRole, serverLevel }: PermissionRule): string {
   if (serverLevel !== null) return `${serverLevel.toLowerCase()} of the server`;
+  if (accountRole === 'SERVER_ADMIN') return 'admin of some server';
   return accountRole === null ? '–' : `${accountRole.toLowerCase()} of the account`;
 }
+
+const staffTexts = { GRANT: 'while let in', REVIEW: 'in a compliance review', never: '–' } as const;
 
 function grantedBy(permissions: Readonly<Record<string, PermissionRule>>, scope: ServerTokenScope): string {
   const names = Object.entries(permissions).filter(([, rule]) => rule.serverToken === scope);

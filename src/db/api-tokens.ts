@@ -1,7 +1,7 @@
 // API tokens. Only the SHA-256 of a secret is stored.
 import { type Selectable, sql } from 'kysely';
 import type { Database } from './client.ts';
-import type { ReadScope, SystemWriteScope, WriteScope } from './scope.ts';
+import { type ReadScope, type SystemWriteScope, withinServers, type WriteScope } from './scope.ts';
 import type { ApiTokensTable } from './tables.gen.ts';
 import { array } from './arrays.ts';
 
@@ -36,7 +36,8 @@ export function findTokens(scope: ReadScope, ids: readonly string[]): Promise<To
     .selectAll()
     .where('accountId', '=', scope.accountId)
     .where('id', 'in', [...ids]);
-  if (scope.serverId !== null) query = query.where('serverId', '=', scope.serverId);
+  const within = withinServers(scope, 'server_id');
+  if (within !== null) query = query.where(within);
   return query.execute();
 }
 

@@ -1,6 +1,6 @@
 // The account's record of every act that matters for its security. Written by the `command` wrapper, in the command's
 // own transaction; never changed.
-import type { Actor } from '#/domain/permissions.ts';
+import { type Actor, actorIdOf } from '#/domain/actor.ts';
 import type { WriteScope } from './scope.ts';
 
 export interface AuditRecord {
@@ -33,10 +33,11 @@ export async function appendAudit(
       occurredAt: scope.now,
       action: record.action,
       actorKind: actor.kind,
-      actorId: actor.kind === 'OPERATOR' ? null : actor.tokenId,
+      actorId: actorIdOf(actor),
       actorLabel: actor.label,
       ipAddress: caller.ipAddress,
       requestId: caller.requestId,
+      sessionId: 'sessionId' in actor ? actor.sessionId || null : null,
       subjectIds: [...record.subjectIds],
       changes: record.changes === undefined ? null : JSON.stringify(record.changes),
     })

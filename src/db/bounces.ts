@@ -2,7 +2,7 @@
 import { type Selectable, sql } from 'kysely';
 import { bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
-import type { ReadScope, SystemWriteScope } from './scope.ts';
+import { type ReadScope, type SystemWriteScope, withinServers } from './scope.ts';
 import type { BouncesTable } from './tables.gen.ts';
 import { array } from './arrays.ts';
 
@@ -42,7 +42,8 @@ export function findBounces(scope: ReadScope, ids: readonly string[]): Promise<B
     .where('accountId', '=', scope.accountId)
     .where('id', '=', sql<string>`any(${array('uuid', ids)})`)
     .where('bucket', '=', sql<number>`any(${array('int', [...new Set(ids.map(bucketOfMessage))])})`);
-  if (scope.serverId !== null) query = query.where('serverId', '=', scope.serverId);
+  const within = withinServers(scope, 'server_id');
+  if (within !== null) query = query.where(within);
   if (scope.streamId !== null) query = query.where('streamId', '=', scope.streamId);
   return query.execute();
 }

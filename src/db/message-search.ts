@@ -9,7 +9,7 @@ import { formatUuid } from '#/domain/ids.ts';
 import { bucketAt } from '#/domain/retention.ts';
 import { planAnew } from './client.ts';
 import type { MessageRow } from './messages.ts';
-import type { ReadScope } from './scope.ts';
+import { type ReadScope, withinServers } from './scope.ts';
 import type { DeliveryStatus } from './tables.gen.ts';
 
 export interface MessageSearch {
@@ -144,7 +144,8 @@ function messageConditions(scope: ReadScope, search: MessageSearch, alias: 'd' |
     sql`${column('server_id')} = ${search.serverId}::uuid`,
     sql`${column('expires_at')} > ${search.now}`,
   ];
-  if (scope.serverId !== null) conditions.push(sql`${column('server_id')} = ${scope.serverId}::uuid`);
+  const within = withinServers(scope, `${alias}.server_id`);
+  if (within !== null) conditions.push(within);
   if (scope.streamId !== null) conditions.push(sql`${column('stream_id')} = ${scope.streamId}::uuid`);
   if (search.streamId !== null) conditions.push(sql`${column('stream_id')} = ${search.streamId}::uuid`);
   if (search.fromKey !== null) conditions.push(sql`${column('from_key')} = ${search.fromKey}`);

@@ -3,7 +3,7 @@ import { type Selectable, sql } from 'kysely';
 import { metadataTerms, subjectTerms } from '#/domain/search-terms.ts';
 import { bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
-import type { ReadScope, SystemScope, WriteScope } from './scope.ts';
+import { type ReadScope, type SystemScope, withinServers, type WriteScope } from './scope.ts';
 import type { MessagesTable } from './tables.gen.ts';
 import { array } from './arrays.ts';
 
@@ -107,7 +107,8 @@ export async function findMessages(scope: ReadScope, ids: readonly string[], now
     .where('id', '=', sql<string>`any(${array('uuid', ids)})`)
     .where('bucket', '=', sql<number>`any(${array('int', [...new Set(ids.map(bucketOfMessage))])})`)
     .where('expiresAt', '>', now);
-  if (scope.serverId !== null) query = query.where('serverId', '=', scope.serverId);
+  const within = withinServers(scope, 'server_id');
+  if (within !== null) query = query.where(within);
   if (scope.streamId !== null) query = query.where('streamId', '=', scope.streamId);
   return query.execute();
 }

@@ -42,6 +42,12 @@ create type dkim_key_state as enum (
   'RETIRED'
 );
 
+create type link_purpose as enum (
+  'PASSWORD_RESET',
+  'EMAIL_CHANGE',
+  'SIGN_UP'
+);
+
 create type message_event_type as enum (
   'ACCEPTED',
   'SUPPRESSED',
@@ -61,6 +67,11 @@ create type recipient_kind as enum (
   'TO',
   'CC',
   'BCC'
+);
+
+create type server_level as enum (
+  'VIEWER',
+  'ADMIN'
 );
 
 create type stream_kind as enum (
@@ -85,6 +96,11 @@ create type suppression_reason as enum (
 create type token_kind as enum (
   'SERVER',
   'ACCOUNT'
+);
+
+create type two_factor_kind as enum (
+  'TOTP',
+  'PASSKEY'
 );
 
 create type two_factor_policy as enum (
@@ -139,9 +155,19 @@ create table audit_log (
   request_id text,
   subject_ids text[] default '{}'::text[] not null,
   changes jsonb,
+  session_id uuid,
   constraint audit_log_pkey PRIMARY KEY (account_id, id)
 );
 CREATE INDEX audit_log_action ON audit_log USING btree (account_id, action, id);
+CREATE INDEX audit_log_actor ON audit_log USING btree (account_id, actor_id, id);
+
+create table backup_codes (
+  user_id uuid not null,
+  code_hash bytea not null,
+  used_at timestamp with time zone,
+  constraint backup_codes_pkey PRIMARY KEY (user_id, code_hash),
+  constraint backup_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
 
 create table bounces (
   bucket integer not null,
@@ -267,6 +293,22 @@ create table domains (
 );
 CREATE INDEX domains_check ON domains USING btree (next_check_at) WHERE (next_check_at IS NOT NULL);
 
+create table emergency_contacts (
+  account_id uuid not null,
+  id uuid not null,
+  email text not null,
+  email_key text not null,
+  created_at timestamp with time zone not null,
+  confirmed_at timestamp with time zone,
+  confirmation_hash bytea,
+  confirmation_expires_at timestamp with time zone,
+  confirmation_sent_at timestamp with time zone,
+  constraint emergency_contacts_pkey PRIMARY KEY (account_id, id),
+  constraint emergency_contacts_account_id_email_key_key UNIQUE (account_id, email_key),
+  constraint emergency_contacts_confirmation_hash_key UNIQUE (confirmation_hash),
+  constraint emergency_contacts_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id)
+);
+
 create table event_log_floors (
   account_id uuid not null,
   server_id uuid not null,
@@ -293,6 +335,15 @@ create table events (
 CREATE INDEX events_log ON events USING btree (log_xact, id);
 CREATE INDEX events_message ON events USING btree (message_id);
 
+create table guess_counters (
+  key bytea not null,
+  failures integer not null,
+  last_failed_at timestamp with time zone not null,
+  blocked_until timestamp with time zone not null,
+  constraint guess_counters_pkey PRIMARY KEY (key)
+);
+CREATE INDEX guess_counters_age ON guess_counters USING btree (last_failed_at);
+
 create table idempotency_keys (
   account_id uuid not null,
   server_id uuid not null,
@@ -311,9 +362,50 @@ create table installation (
   system_account_id uuid,
   system_server_id uuid,
   return_path_secret_encrypted bytea,
+  setup_account_id uuid,
+  setup_hash bytea,
   constraint installation_pkey PRIMARY KEY (singleton),
+  constraint installation_setup_account_id_fkey FOREIGN KEY (setup_account_id) REFERENCES accounts(id),
   constraint installation_system_account_id_fkey FOREIGN KEY (system_account_id) REFERENCES accounts(id),
   constraint installation_singleton_check CHECK (singleton)
+);
+
+create table invitation_grants (
+  account_id uuid not null,
+  invitation_id uuid not null,
+  server_id uuid not null,
+  level server_level not null,
+  constraint invitation_grants_pkey PRIMARY KEY (account_id, invitation_id, server_id),
+  constraint invitation_grants_account_id_invitation_id_fkey FOREIGN KEY (account_id, invitation_id) REFERENCES invitations(account_id, id) ON DELETE CASCADE,
+  constraint invitation_grants_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
+);
+
+create table invitations (
+  account_id uuid not null,
+  id uuid not null,
+  email text not null,
+  email_key text not null,
+  role account_role not null,
+  secret_hash bytea not null,
+  invited_by uuid,
+  created_at timestamp with time zone not null,
+  sent_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint invitations_pkey PRIMARY KEY (account_id, id),
+  constraint invitations_account_id_email_key_key UNIQUE (account_id, email_key),
+  constraint invitations_secret_hash_key UNIQUE (secret_hash),
+  constraint invitations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id),
+  constraint invitations_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES users(id),
+  constraint invitations_role_check CHECK ((role <> 'OWNER'::account_role))
+);
+
+create table known_devices (
+  user_id uuid not null,
+  secret_hash bytea not null,
+  created_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  constraint known_devices_pkey PRIMARY KEY (user_id, secret_hash),
+  constraint known_devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
 
 create table memberships (
@@ -388,6 +480,21 @@ CREATE INDEX messages_newest ON messages USING btree (server_id, id);
 CREATE INDEX messages_stream ON messages USING btree (stream_id, id);
 CREATE INDEX messages_tag ON messages USING btree (server_id, tag, id) WHERE (tag IS NOT NULL);
 
+create table one_time_links (
+  id uuid not null,
+  purpose link_purpose not null,
+  secret_hash bytea not null,
+  user_id uuid,
+  email text not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint one_time_links_pkey PRIMARY KEY (id),
+  constraint one_time_links_secret_hash_key UNIQUE (secret_hash),
+  constraint one_time_links_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX one_time_links_expiry ON one_time_links USING btree (expires_at);
+CREATE INDEX one_time_links_user ON one_time_links USING btree (user_id);
+
 create table recipients (
   bucket integer not null,
   account_id uuid not null,
@@ -403,6 +510,16 @@ create table recipients (
 ) partition by LIST (bucket);
 CREATE INDEX recipients_address ON recipients USING btree (server_id, address_key, message_id);
 CREATE INDEX recipients_status ON recipients USING btree (server_id, status, message_id);
+
+create table second_factor_challenges (
+  session_id uuid not null,
+  purpose text not null,
+  secret_encrypted bytea not null,
+  expires_at timestamp with time zone not null,
+  constraint second_factor_challenges_pkey PRIMARY KEY (session_id, purpose),
+  constraint second_factor_challenges_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE,
+  constraint second_factor_challenges_purpose_check CHECK ((purpose = ANY (ARRAY['ENROLL_TOTP'::text, 'ENROLL_PASSKEY'::text, 'VERIFY_PASSKEY'::text])))
+);
 
 create table sender_signatures (
   account_id uuid not null,
@@ -432,6 +549,17 @@ create table server_domains (
   constraint server_domains_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
 );
 
+create table server_grants (
+  account_id uuid not null,
+  user_id uuid not null,
+  server_id uuid not null,
+  level server_level not null,
+  constraint server_grants_pkey PRIMARY KEY (account_id, user_id, server_id),
+  constraint server_grants_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id),
+  constraint server_grants_account_id_user_id_fkey FOREIGN KEY (account_id, user_id) REFERENCES memberships(account_id, user_id) ON DELETE CASCADE
+);
+CREATE INDEX server_grants_server ON server_grants USING btree (account_id, server_id);
+
 create table servers (
   account_id uuid not null,
   id uuid not null,
@@ -447,6 +575,42 @@ create table servers (
   constraint servers_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id)
 );
 CREATE UNIQUE INDEX servers_name ON servers USING btree (account_id, lower(name)) WHERE (deleted_at IS NULL);
+
+create table sessions (
+  id uuid not null,
+  user_id uuid not null,
+  secret_hash bytea not null,
+  second_factor_pending boolean not null,
+  created_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  proved_at timestamp with time zone,
+  ip_address text not null,
+  user_agent text not null,
+  constraint sessions_pkey PRIMARY KEY (id),
+  constraint sessions_secret_hash_key UNIQUE (secret_hash),
+  constraint sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX sessions_expiry ON sessions USING btree (expires_at);
+CREATE INDEX sessions_user ON sessions USING btree (user_id, id);
+
+create table staff_access_grants (
+  account_id uuid not null,
+  id uuid not null,
+  user_id uuid not null,
+  reason text not null,
+  compliance_review boolean not null,
+  hours integer not null,
+  requested_at timestamp with time zone not null,
+  answered_at timestamp with time zone,
+  granted boolean,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint staff_access_grants_pkey PRIMARY KEY (account_id, id),
+  constraint staff_access_grants_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id),
+  constraint staff_access_grants_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX staff_access_grants_user ON staff_access_grants USING btree (user_id);
 
 create table suppressions (
   account_id uuid not null,
@@ -464,6 +628,29 @@ create table suppressions (
 );
 CREATE INDEX suppressions_newest ON suppressions USING btree (stream_id, id);
 
+create table two_factor_methods (
+  user_id uuid not null,
+  id uuid not null,
+  kind two_factor_kind not null,
+  name text not null,
+  created_at timestamp with time zone not null,
+  last_used_at timestamp with time zone,
+  secret_encrypted bytea,
+  used_step bigint,
+  credential_id text,
+  public_key bytea,
+  sign_count bigint,
+  transports text[] default '{}'::text[] not null,
+  constraint two_factor_methods_pkey PRIMARY KEY (user_id, id),
+  constraint two_factor_methods_credential_id_key UNIQUE (credential_id),
+  constraint two_factor_methods_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
+  constraint two_factor_methods_check CHECK (
+CASE kind
+    WHEN 'TOTP'::two_factor_kind THEN (secret_encrypted IS NOT NULL)
+    ELSE ((credential_id IS NOT NULL) AND (public_key IS NOT NULL))
+END)
+);
+
 create table users (
   id uuid not null,
   email text not null,
@@ -471,6 +658,9 @@ create table users (
   name text not null,
   password_hash text,
   created_at timestamp with time zone not null,
+  staff boolean default false not null,
+  disabled_at timestamp with time zone,
+  password_changed_at timestamp with time zone,
   constraint users_pkey PRIMARY KEY (id),
   constraint users_email_key_key UNIQUE (email_key)
 );

@@ -1,8 +1,10 @@
 // The right to touch rows, as a value. A scope is minted here and nowhere else (a test bans casts to it): a query that
 // takes one cannot be called without an actor who was checked, and says in its type whether it may write.
-import type { Transaction } from 'kysely';
+import { type RawBuilder, sql, type Transaction } from 'kysely';
 import type { ReadonlyKysely } from 'kysely/readonly';
-import type { Actor } from '#/domain/permissions.ts';
+import { type Actor, serversOf } from '#/domain/actor.ts';
+import type { Permission } from '#/domain/permissions.ts';
+import { array } from './arrays.ts';
 import type { Database } from './client.ts';
 import type { DB } from './tables.gen.ts';
 
@@ -10,10 +12,11 @@ declare const reading: unique symbol;
 declare const writing: unique symbol;
 declare const system: unique symbol;
 
-/** How far an actor reaches: always one account; one server or one stream of it where the actor is bound to that. */
+/** How far an actor reaches: always one account; some servers or one stream of it where the actor is bound to these. */
 export interface Reach {
   readonly accountId: string;
-  readonly serverId: string | null;
+  /** Null: all of the account's. */
+  readonly servers: readonly string[] | null;
   readonly streamId: string | null;
 }
 
@@ -42,16 +45,26 @@ export interface SystemScope {
   readonly db: Database;
 }
 
-export function reachOf(actor: Actor): Reach {
+/** With a permission: only the servers on which the actor has it. */
+export function reachOf(actor: Actor, permission: Permission | null): Reach {
   return {
     accountId: actor.accountId,
-    serverId: actor.kind === 'SERVER_TOKEN' ? actor.serverId : null,
+    servers: serversOf(actor, permission),
     streamId: actor.kind === 'SERVER_TOKEN' ? actor.streamId : null,
   };
 }
 
-export function readScope(db: ReadonlyKysely<DB> | Database, reach: Reach): ReadScope {
-  return { accountId: reach.accountId, serverId: reach.serverId, streamId: reach.streamId, db } as unknown as ReadScope;
+export function readScope(db: ReadonlyKysely<DB> | Database, { accountId, servers, streamId }: Reach): ReadScope {
+  return { accountId, servers, streamId, db } as unknown as ReadScope;
+}
+
+/** The condition that keeps a query within the servers of its scope; null when it reaches all of them. */
+export function withinServers({ servers }: Reach, column: string): RawBuilder<boolean> | null {
+  if (servers === null) return null;
+  const [only] = servers;
+  return servers.length === 1 && only !== undefined
+    ? sql<boolean>`${sql.ref(column)} = ${only}::uuid`
+    : sql<boolean>`${sql.ref(column)} = any(${array('uuid', servers)})`;
 }
 
 export function writeInScope<T>(
@@ -87,5 +100,5 @@ export function writeStatement<T>(
 /** The scope of one account inside a transaction of the installation. */
 export function scopeOfAccount(scope: SystemWriteScope, accountId: string): WriteScope {
   const { tx, now } = scope;
-  return { ...readScope(tx, { accountId, serverId: null, streamId: null }), tx, now } as unknown as WriteScope;
+  return { ...readScope(tx, { accountId, servers: null, streamId: null }), tx, now } as unknown as WriteScope;
 }

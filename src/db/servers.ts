@@ -1,6 +1,6 @@
 // Servers and their message streams.
 import type { Selectable } from 'kysely';
-import type { ReadScope, WriteScope } from './scope.ts';
+import { type ReadScope, withinServers, type WriteScope } from './scope.ts';
 import type { MessageStreamsTable, ServersTable } from './tables.gen.ts';
 
 export type ServerRow = Selectable<ServersTable>;
@@ -12,7 +12,8 @@ function liveServers(scope: ReadScope) {
     .selectAll()
     .where('accountId', '=', scope.accountId)
     .where('deletedAt', 'is', null);
-  return scope.serverId === null ? query : query.where('id', '=', scope.serverId);
+  const within = withinServers(scope, 'id');
+  return within === null ? query : query.where(within);
 }
 
 export function findServers(scope: ReadScope, ids: readonly string[]): Promise<ServerRow[]> {
@@ -62,7 +63,8 @@ export function updateServer(
 
 function streams(scope: ReadScope) {
   let query = scope.db.selectFrom('messageStreams').selectAll().where('accountId', '=', scope.accountId);
-  if (scope.serverId !== null) query = query.where('serverId', '=', scope.serverId);
+  const within = withinServers(scope, 'server_id');
+  if (within !== null) query = query.where(within);
   if (scope.streamId !== null) query = query.where('id', '=', scope.streamId);
   return query;
 }
@@ -116,6 +118,7 @@ export async function lockServer(scope: WriteScope, id: string): Promise<ServerR
     .where('accountId', '=', scope.accountId)
     .where('id', '=', id)
     .where('deletedAt', 'is', null);
-  if (scope.serverId !== null) query = query.where('id', '=', scope.serverId);
+  const within = withinServers(scope, 'id');
+  if (within !== null) query = query.where(within);
   return query.forUpdate().executeTakeFirst();
 }

@@ -37,6 +37,11 @@ export type DkimKeyState =
   | 'CURRENT'
   | 'RETIRED';
 
+export type LinkPurpose =
+  | 'PASSWORD_RESET'
+  | 'EMAIL_CHANGE'
+  | 'SIGN_UP';
+
 export type MessageEventType =
   | 'ACCEPTED'
   | 'SUPPRESSED'
@@ -55,6 +60,10 @@ export type RecipientKind =
   | 'TO'
   | 'CC'
   | 'BCC';
+
+export type ServerLevel =
+  | 'VIEWER'
+  | 'ADMIN';
 
 export type StreamKind =
   | 'TRANSACTIONAL'
@@ -75,6 +84,10 @@ export type SuppressionReason =
 export type TokenKind =
   | 'SERVER'
   | 'ACCOUNT';
+
+export type TwoFactorKind =
+  | 'TOTP'
+  | 'PASSKEY';
 
 export type TwoFactorPolicy =
   | 'OPTIONAL'
@@ -118,6 +131,13 @@ export interface AuditLogTable {
   requestId: string | null;
   subjectIds: Generated<string[]>;
   changes: ColumnType<unknown, string | null, string | null>;
+  sessionId: string | null;
+}
+
+export interface BackupCodesTable {
+  userId: string;
+  codeHash: Buffer;
+  usedAt: Date | null;
 }
 
 export interface BouncesTable {
@@ -220,6 +240,18 @@ export interface DomainsTable {
   warnedAt: Date | null;
 }
 
+export interface EmergencyContactsTable {
+  accountId: string;
+  id: string;
+  email: string;
+  emailKey: string;
+  createdAt: Date;
+  confirmedAt: Date | null;
+  confirmationHash: Buffer | null;
+  confirmationExpiresAt: Date | null;
+  confirmationSentAt: Date | null;
+}
+
 export interface EventLogFloorsTable {
   accountId: string;
   serverId: string;
@@ -242,6 +274,13 @@ export interface EventsTable {
   data: ColumnType<unknown, string | null, string | null>;
 }
 
+export interface GuessCountersTable {
+  key: Buffer;
+  failures: number;
+  lastFailedAt: Date;
+  blockedUntil: Date;
+}
+
 export interface IdempotencyKeysTable {
   accountId: string;
   serverId: string;
@@ -258,6 +297,35 @@ export interface InstallationTable {
   systemAccountId: string | null;
   systemServerId: string | null;
   returnPathSecretEncrypted: Buffer | null;
+  setupAccountId: string | null;
+  setupHash: Buffer | null;
+}
+
+export interface InvitationGrantsTable {
+  accountId: string;
+  invitationId: string;
+  serverId: string;
+  level: ServerLevel;
+}
+
+export interface InvitationsTable {
+  accountId: string;
+  id: string;
+  email: string;
+  emailKey: string;
+  role: AccountRole;
+  secretHash: Buffer;
+  invitedBy: string | null;
+  createdAt: Date;
+  sentAt: Date;
+  expiresAt: Date;
+}
+
+export interface KnownDevicesTable {
+  userId: string;
+  secretHash: Buffer;
+  createdAt: Date;
+  lastSeenAt: Date;
 }
 
 export interface MembershipsTable {
@@ -317,6 +385,16 @@ export interface MessagesTable {
   sandboxed: boolean;
 }
 
+export interface OneTimeLinksTable {
+  id: string;
+  purpose: LinkPurpose;
+  secretHash: Buffer;
+  userId: string | null;
+  email: string;
+  createdAt: Date;
+  expiresAt: Date;
+}
+
 export interface RecipientsTable {
   bucket: number;
   accountId: string;
@@ -328,6 +406,13 @@ export interface RecipientsTable {
   address: string;
   addressKey: string;
   settledAt: Date | null;
+}
+
+export interface SecondFactorChallengesTable {
+  sessionId: string;
+  purpose: 'ENROLL_TOTP' | 'ENROLL_PASSKEY' | 'VERIFY_PASSKEY';
+  secretEncrypted: Buffer;
+  expiresAt: Date;
 }
 
 export interface SenderSignaturesTable {
@@ -351,6 +436,13 @@ export interface ServerDomainsTable {
   domainId: string;
 }
 
+export interface ServerGrantsTable {
+  accountId: string;
+  userId: string;
+  serverId: string;
+  level: ServerLevel;
+}
+
 export interface ServersTable {
   accountId: string;
   id: string;
@@ -362,6 +454,33 @@ export interface ServersTable {
   createdAt: Date;
   deletedAt: Date | null;
   domainsLimited: Generated<boolean>;
+}
+
+export interface SessionsTable {
+  id: string;
+  userId: string;
+  secretHash: Buffer;
+  secondFactorPending: boolean;
+  createdAt: Date;
+  lastSeenAt: Date;
+  expiresAt: Date;
+  provedAt: Date | null;
+  ipAddress: string;
+  userAgent: string;
+}
+
+export interface StaffAccessGrantsTable {
+  accountId: string;
+  id: string;
+  userId: string;
+  reason: string;
+  complianceReview: boolean;
+  hours: number;
+  requestedAt: Date;
+  answeredAt: Date | null;
+  granted: boolean | null;
+  expiresAt: Date | null;
+  revokedAt: Date | null;
 }
 
 export interface SuppressionsTable {
@@ -376,6 +495,21 @@ export interface SuppressionsTable {
   createdAt: Date;
 }
 
+export interface TwoFactorMethodsTable {
+  userId: string;
+  id: string;
+  kind: TwoFactorKind;
+  name: string;
+  createdAt: Date;
+  lastUsedAt: Date | null;
+  secretEncrypted: Buffer | null;
+  usedStep: number | null;
+  credentialId: string | null;
+  publicKey: Buffer | null;
+  signCount: number | null;
+  transports: Generated<string[]>;
+}
+
 export interface UsersTable {
   id: string;
   email: string;
@@ -383,6 +517,9 @@ export interface UsersTable {
   name: string;
   passwordHash: string | null;
   createdAt: Date;
+  staff: Generated<boolean>;
+  disabledAt: Date | null;
+  passwordChangedAt: Date | null;
 }
 
 export interface VerifiedDomainsTable {
@@ -395,26 +532,38 @@ export interface DB {
   accounts: AccountsTable;
   apiTokens: ApiTokensTable;
   auditLog: AuditLogTable;
+  backupCodes: BackupCodesTable;
   bounces: BouncesTable;
   deliveryAttempts: DeliveryAttemptsTable;
   deliveryQueue: DeliveryQueueTable;
   dkimKeys: DkimKeysTable;
   domainRecords: DomainRecordsTable;
   domains: DomainsTable;
+  emergencyContacts: EmergencyContactsTable;
   eventLogFloors: EventLogFloorsTable;
   events: EventsTable;
+  guessCounters: GuessCountersTable;
   idempotencyKeys: IdempotencyKeysTable;
   installation: InstallationTable;
+  invitationGrants: InvitationGrantsTable;
+  invitations: InvitationsTable;
+  knownDevices: KnownDevicesTable;
   memberships: MembershipsTable;
   messageContents: MessageContentsTable;
   messageStreams: MessageStreamsTable;
   messageTerms: MessageTermsTable;
   messages: MessagesTable;
+  oneTimeLinks: OneTimeLinksTable;
   recipients: RecipientsTable;
+  secondFactorChallenges: SecondFactorChallengesTable;
   senderSignatures: SenderSignaturesTable;
   serverDomains: ServerDomainsTable;
+  serverGrants: ServerGrantsTable;
   servers: ServersTable;
+  sessions: SessionsTable;
+  staffAccessGrants: StaffAccessGrantsTable;
   suppressions: SuppressionsTable;
+  twoFactorMethods: TwoFactorMethodsTable;
   users: UsersTable;
   verifiedDomains: VerifiedDomainsTable;
 }

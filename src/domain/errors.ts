@@ -76,6 +76,34 @@ export class IdempotencyConflict extends ExpectedError {
   }
 }
 
+/** The same for an address that nobody has: who asks must not learn which it was. */
+export class InvalidCredentials extends ExpectedError {
+  readonly code = 'INVALID_CREDENTIALS';
+  constructor() {
+    super('The address or the password is not right.');
+  }
+}
+
+/** A one-time code or link: wrong, expired or used. */
+export class InvalidCode extends ExpectedError {
+  readonly code = 'INVALID_CODE';
+  /** Tries until it takes a pause; null where that is not told. */
+  readonly attemptsLeft: number | null;
+  constructor(message = 'This code is wrong, has expired, or was used already.', attemptsLeft: number | null = null) {
+    super(message);
+    this.attemptsLeft = attemptsLeft;
+  }
+}
+
+export class WeakPassword extends ExpectedError {
+  readonly code = 'WEAK_PASSWORD';
+  readonly suggestions: readonly string[];
+  constructor(reason: string, suggestions: readonly string[]) {
+    super(reason);
+    this.suggestions = suggestions;
+  }
+}
+
 // ── refusals of the whole request: top-level GraphQL errors, 401/403 or 535 elsewhere ──
 
 export abstract class Refusal extends Error {
@@ -93,6 +121,38 @@ export class Forbidden extends Refusal {
   readonly code = 'FORBIDDEN';
   constructor(missing: string) {
     super(`Not allowed: ${missing}.`);
+  }
+}
+
+/** The password was right; the second factor is still to be shown. */
+export class TwoFactorRequired extends Refusal {
+  readonly code = 'TWO_FACTOR_REQUIRED';
+  constructor() {
+    super('Finish signing in first: show your second factor.');
+  }
+}
+
+export class TwoFactorEnrollmentRequired extends Refusal {
+  readonly code = 'TWO_FACTOR_ENROLLMENT_REQUIRED';
+  constructor() {
+    super('An account of yours demands a second factor: set one up first.');
+  }
+}
+
+export class StepUpRequired extends Refusal {
+  readonly code = 'STEP_UP_REQUIRED';
+  constructor() {
+    super('Prove that it is you once more, with your second factor, or with your password where you have none.');
+  }
+}
+
+export class RateLimited extends Refusal {
+  readonly code = 'RATE_LIMITED';
+  /** Seconds. */
+  readonly retryAfter: number;
+  constructor(retryAfter: number) {
+    super(`Too many tries; try again in ${retryAfter} s.`);
+    this.retryAfter = retryAfter;
   }
 }
 

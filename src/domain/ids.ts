@@ -15,6 +15,11 @@ export const idPrefixes = {
   bounce: 'bnc',
   attempt: 'att',
   audit: 'aud',
+  session: 'ses',
+  factor: 'tfa',
+  invitation: 'inv',
+  contact: 'ect',
+  staffAccess: 'sta',
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

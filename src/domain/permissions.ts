@@ -23,15 +23,23 @@ export const defaultServerTokenScopes: readonly ServerTokenScope[] = [
   'STATS_READ',
 ];
 
+export type AccountRole = 'OWNER' | 'ADMIN' | 'MEMBER';
+export type ServerLevel = 'ADMIN' | 'VIEWER';
+
 export interface PermissionRule {
   readonly description: string;
   /** Scope that a server token needs; `ANY`: every live token of the server; null: no server token may. */
   readonly serverToken: ServerTokenScope | 'ANY' | null;
   readonly accountToken: boolean;
   /** Least grant on the server in question for a MEMBER; null: grants do not give it. Owner and admins have every server. */
-  readonly serverLevel: 'VIEWER' | 'ADMIN' | null;
-  /** Least role for what belongs to the account as a whole; null where the server grant decides. */
-  readonly accountRole: 'MEMBER' | 'ADMIN' | 'OWNER' | null;
+  readonly serverLevel: ServerLevel | null;
+  /**
+   * Least role for what belongs to the account as a whole; SERVER_ADMIN: also a member who is ADMIN of some server; null
+   * where the server grant decides.
+   */
+  readonly accountRole: AccountRole | 'SERVER_ADMIN' | null;
+  /** Staff of the installation, while the account's owner lets them in, or only while a compliance review is open; null: never. */
+  readonly staff: 'GRANT' | 'REVIEW' | null;
 }
 
 const rule = (
@@ -40,61 +48,55 @@ const rule = (
   accountToken: boolean,
   serverLevel: PermissionRule['serverLevel'],
   accountRole: PermissionRule['accountRole'],
-): PermissionRule => ({ description, serverToken, accountToken, serverLevel, accountRole });
+  staff: PermissionRule['staff'] = null,
+): PermissionRule => ({ description, serverToken, accountToken, serverLevel, accountRole, staff });
 
 export const permissions = {
-  'account.read': rule('See the name and settings of the account', 'ANY', true, null, 'MEMBER'),
-  'server.list': rule('See the servers of the account', null, true, null, 'MEMBER'),
-  'server.read': rule('See a server and its settings', 'ANY', true, 'VIEWER', null),
+  'account.read': rule('See the name and settings of the account', 'ANY', true, null, 'MEMBER', 'GRANT'),
+  'account.update': rule('Change the name, retention and two-factor policy of the account', null, false, null, 'ADMIN'),
+  'account.transfer': rule('Hand the account over to another member', null, false, null, 'OWNER'),
+  'member.read': rule('See members and whether they have a second factor', null, false, null, 'SERVER_ADMIN', 'GRANT'),
+  'member.write': rule('Invite, change and remove members', null, false, null, 'ADMIN'),
+  'contact.read': rule('See emergency contacts', null, false, null, 'ADMIN', 'GRANT'),
+  'contact.write': rule('Add and remove emergency contacts', null, false, null, 'ADMIN'),
+  'audit.read': rule('See the audit log', null, false, null, 'ADMIN', 'GRANT'),
+  'staffAccess.read': rule(
+    'See who of the staff of the installation may look at the account',
+    null,
+    false,
+    null,
+    'ADMIN',
+    'GRANT',
+  ),
+  'staffAccess.write': rule('Let staff of the installation in, and end it', null, false, null, 'OWNER'),
+  'accountToken.read': rule('See the tokens of the account', null, false, null, 'ADMIN', 'GRANT'),
+  'accountToken.write': rule('Make, rotate and revoke tokens of the account', null, false, null, 'ADMIN'),
+  'server.list': rule('See the servers of the account', null, true, null, 'MEMBER', 'GRANT'),
+  'server.read': rule('See a server and its settings', 'ANY', true, 'VIEWER', null, 'GRANT'),
   'server.create': rule('Create servers', null, true, null, 'ADMIN'),
   'server.update': rule('Change a server', null, true, 'ADMIN', null),
   'server.delete': rule('Delete a server', null, true, null, 'ADMIN'),
-  'stream.read': rule('See the message streams of a server', 'ANY', true, 'VIEWER', null),
+  'serverToken.read': rule('See the tokens of a server', null, true, 'ADMIN', null, 'GRANT'),
+  'serverToken.write': rule('Make, rotate and revoke tokens of a server', null, false, 'ADMIN', null),
+  'stream.read': rule('See the message streams of a server', 'ANY', true, 'VIEWER', null, 'GRANT'),
   'stream.write': rule('Create, archive and unarchive streams', 'STREAMS_WRITE', true, 'ADMIN', null),
   'email.send': rule('Send and cancel email', 'MESSAGES_SEND', false, 'ADMIN', null),
-  'message.read': rule('See messages, recipients and attempts', 'MESSAGES_READ', false, 'VIEWER', null),
-  'content.read': rule('See bodies, attachments and source of messages', 'CONTENT_READ', false, 'VIEWER', null),
-  'domain.read': rule('See domains and sender signatures', null, true, null, 'ADMIN'),
+  'message.read': rule('See messages, recipients and attempts', 'MESSAGES_READ', false, 'VIEWER', null, 'GRANT'),
+  'content.read': rule(
+    'See bodies, attachments and source of messages',
+    'CONTENT_READ',
+    false,
+    'VIEWER',
+    null,
+    'REVIEW',
+  ),
+  'domain.read': rule('See domains and sender signatures', null, true, null, 'ADMIN', 'GRANT'),
   'domain.write': rule('Add, verify, rotate and remove domains and sender signatures', null, true, null, 'ADMIN'),
-  'event.read': rule('See and follow events', 'EVENTS_READ', false, 'VIEWER', null),
+  'event.read': rule('See and follow events', 'EVENTS_READ', false, 'VIEWER', null, 'GRANT'),
 } as const satisfies Record<string, PermissionRule>;
 
 export type Permission = keyof typeof permissions;
 
-export type Actor =
-  | {
-      readonly kind: 'SERVER_TOKEN';
-      readonly accountId: string;
-      readonly serverId: string;
-      readonly tokenId: string;
-      /** Kind prefix and last four characters. */
-      readonly label: string;
-      readonly scopes: ReadonlySet<string>;
-      /** The one stream that the token is bound to. */
-      readonly streamId: string | null;
-    }
-  | {
-      readonly kind: 'ACCOUNT_TOKEN';
-      readonly accountId: string;
-      readonly tokenId: string;
-      readonly label: string;
-    }
-  /** The installation's command line: acts on the account that it names, and every act is audited. */
-  | { readonly kind: 'OPERATOR'; readonly accountId: string; readonly label: string };
-
-/** The missing right in words, or null when `actor` may. */
-export function refusalOf(actor: Actor, permission: Permission): string | null {
-  const needed: PermissionRule = permissions[permission];
-  switch (actor.kind) {
-    case 'OPERATOR':
-      return null;
-    case 'ACCOUNT_TOKEN':
-      return needed.accountToken ? null : `an account token may not ${permission}`;
-    case 'SERVER_TOKEN':
-      if (needed.serverToken === null) return `a server token may not ${permission}`;
-      if (needed.serverToken === 'ANY' || actor.scopes.has(needed.serverToken)) return null;
-      return `the token lacks the scope ${needed.serverToken}`;
-    default:
-      return actor satisfies never;
-  }
+export function isPermission(value: unknown): value is Permission {
+  return typeof value === 'string' && Object.hasOwn(permissions, value);
 }

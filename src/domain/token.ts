@@ -3,7 +3,9 @@
 import { crc32 } from 'node:zlib';
 
 export const tokenPrefixes = { serverLive: 'vrs_', serverSandbox: 'vrt_', account: 'vra_' } as const;
-export type TokenPrefix = (typeof tokenPrefixes)[keyof typeof tokenPrefixes];
+/** The secret of a person's session has the same form. */
+export const SESSION_PREFIX = 'vru_';
+export type TokenPrefix = (typeof tokenPrefixes)[keyof typeof tokenPrefixes] | typeof SESSION_PREFIX;
 
 /** Published for secret scanners: docs/tokens.md. */
 export const tokenPattern = /^vr[sta]_[0-9A-Za-z]{38}$/;
@@ -22,8 +24,14 @@ export function makeToken(prefix: TokenPrefix, random: (length: number) => Uint8
   return body + checksum(body);
 }
 
+const sessionPattern = /^vru_[0-9A-Za-z]{38}$/;
+
 export function isWellFormedToken(text: string): boolean {
   return text.length === 42 && tokenPattern.test(text) && checksum(text.slice(0, 36)) === text.slice(36);
+}
+
+export function isWellFormedSession(text: string): boolean {
+  return text.length === 42 && sessionPattern.test(text) && checksum(text.slice(0, 36)) === text.slice(36);
 }
 
 /** What may be shown of a token for ever: its kind and last four characters. */

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { refused } from './errors.ts';
 
 /** A token of ours anywhere, or a parameter that is meant to hold one. */
-const IN_URL = /vr[sta]_[0-9A-Za-z]{38}|[?&](?:token|access[_-]?token|api[_-]?key|authorization|x-veredus-token)=/i;
+const IN_URL = /vr[stau]_[0-9A-Za-z]{38}|[?&](?:token|access[_-]?token|api[_-]?key|authorization|x-veredus-token)=/i;
 
 /** Throws RequestFault. */
 export function refuseTokenInUrl(url: string): void {

@@ -3,7 +3,7 @@
 import { PothosValidationError } from '@pothos/core';
 import { ForbiddenError } from '@pothos/plugin-scope-auth';
 import { GraphQLError } from 'graphql';
-import { CursorExpired, ExpectedError, Refusal } from '#/domain/errors.ts';
+import { CursorExpired, ExpectedError, RateLimited, Refusal } from '#/domain/errors.ts';
 import type { Log } from '#/runtime/ports.ts';
 
 /** The request is refused before a field is run: the answer has no `data`. */
@@ -97,6 +97,9 @@ function knownError(error: GraphQLError): GraphQLError | null {
   const cause = rootCause(error);
   if (cause instanceof CursorExpired) {
     return recoded(error, cause.message, { code: cause.code, oldestCursor: cause.oldestCursor });
+  }
+  if (cause instanceof RateLimited) {
+    return recoded(error, cause.message, { code: cause.code, retryAfter: cause.retryAfter });
   }
   if (cause instanceof Refusal || cause instanceof ExpectedError) {
     return recoded(error, cause.message, { code: cause.code });

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult, GraphQLSchema } from 'graphql';
 import type { Clock, Random } from '#/runtime/ports.ts';
 import { MAX_ANONYMOUS_BODY_BYTES, MAX_BODY_BYTES, readBody } from './body.ts';
+import { cookiesOf, sessionInCookie } from './cookies.ts';
 import { refuseTokenInUrl, tokenInHeaders, unauthenticated } from './credentials.ts';
 import { codeOf, RequestFault, refused } from './errors.ts';
 import { answerGraphiQL } from './graphiql.ts';
@@ -13,6 +14,7 @@ import type { LiveTokens } from './live-tokens.ts';
 import type { HttpMetrics } from './metrics.ts';
 import { type Accepted, type MediaType, negotiate } from './negotiation.ts';
 import type { Admitted, Call, Operations } from './operations.ts';
+import { isForeign } from './own-origin.ts';
 import { parseJson, readParams, readQueryString } from './params.ts';
 import { ResponseStream } from './response-stream.ts';
 import type { AuthenticatedCaller, Params } from './types.ts';
@@ -25,6 +27,7 @@ export interface EndpointOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly metrics: HttpMetrics;
+  readonly publicUrl: string;
 }
 
 export interface Exchange {
@@ -75,6 +78,7 @@ export function createGraphqlEndpoint(options: EndpointOptions): GraphqlEndpoint
         ipAddress: exchange.ipAddress,
         userAgent: request.headers['user-agent'] ?? null,
         transport: 'http',
+        cookies: cookiesOf(request.headers, response, () => clock.now()),
       };
       await answerOperation(
         exchange,
@@ -89,10 +93,20 @@ export function createGraphqlEndpoint(options: EndpointOptions): GraphqlEndpoint
   async function authenticate({ request, url, ipAddress }: Exchange): Promise<AuthenticatedCaller | null> {
     refuseTokenInUrl(url);
     const secret = tokenInHeaders(request.headers);
-    if (secret === null) return null;
-    const caller = await tokens.authenticate(secret, ipAddress);
+    if (secret === null) return byCookie(request, ipAddress);
+    const caller = await tokens.authenticate({ secret, ipAddress, byCookie: false });
     if (caller === null) throw unauthenticated('The token is not valid, or not any more.');
     return caller;
+  }
+
+  /** A session that has ended makes nobody of its bearer: whoever signs in again still brings the old cookie. */
+  async function byCookie(request: IncomingMessage, ipAddress: string): Promise<AuthenticatedCaller | null> {
+    const secret = sessionInCookie(request.headers);
+    if (secret === null) return null;
+    if (isForeign(request, options.publicUrl)) {
+      throw refused(403, 'FORBIDDEN', 'A page of another origin may not act with the cookies of this one.');
+    }
+    return tokens.authenticate({ secret, ipAddress, byCookie: true });
   }
 
   async function answerOperation(exchange: Exchange, accepted: Accepted, admitted: Admitted): Promise<void> {
@@ -138,7 +152,7 @@ export function createGraphqlEndpoint(options: EndpointOptions): GraphqlEndpoint
     const fault = error instanceof RequestFault ? error : null;
     const errors = operations.errorsOf(
       error,
-      call ?? { caller: null, requestId, ipAddress, userAgent: null, transport: 'http' },
+      call ?? { caller: null, requestId, ipAddress, userAgent: null, transport: 'http', cookies: null },
       null,
     );
     metrics.refused(codeOf(errors));

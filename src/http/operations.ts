@@ -17,7 +17,7 @@ import { countObjects, type Points } from './limits/cost.ts';
 import type { Balance, RateLimiter } from './limits/rate-limit.ts';
 import type { HttpMetrics } from './metrics.ts';
 import { ResponseStream } from './response-stream.ts';
-import { type AuthenticatedCaller, type Params, type RequestInfo, tokenIdOf } from './types.ts';
+import { type AuthenticatedCaller, type Params, purseOf, type RequestInfo } from './types.ts';
 
 export interface OperationsOptions {
   readonly schema: GraphQLSchema;
@@ -74,7 +74,7 @@ export class Operations {
         `The operation may cost ${points.total} points; at most ${maxCost} are allowed. Ask for shorter pages or fewer fields.`,
       );
     }
-    const bucket = tokenIdOf(call.caller) ?? addressKey(call.ipAddress);
+    const bucket = purseOf(call.caller) ?? addressKey(call.ipAddress);
     const wait = rateLimiter?.take(bucket, points.total) ?? null;
     if (wait !== null) throw rateLimited(Math.max(Math.ceil(wait), 1));
     return { operation, params, call, points, bucket };

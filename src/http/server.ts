@@ -22,16 +22,17 @@ import { setSecurityHeaders } from './headers.ts';
 import { answerHealth, plain } from './health.ts';
 import { createRateLimiter } from './limits/rate-limit.ts';
 import { listenOn } from './listen.ts';
-import { LiveTokens } from './live-tokens.ts';
+import { LiveTokens, type TokenSource } from './live-tokens.ts';
 import { createHttpMetrics, noMetrics } from './metrics.ts';
 import { createMetricsServer } from './metrics-server.ts';
 import { Operations } from './operations.ts';
+import { isForeignWithCookie } from './own-origin.ts';
 import { answerStart } from './start-page.ts';
 import type { AuthenticatedCaller, RequestInfo } from './types.ts';
-import { isForeignWithCookie } from './upgrade-origin.ts';
 import { WebSocketEndpoint } from './websocket.ts';
 
-export type { AuthenticatedCaller, RequestInfo } from './types.ts';
+export type { TokenSource } from './live-tokens.ts';
+export type { AuthenticatedCaller, Credentials, RequestInfo } from './types.ts';
 
 export type HttpConfig = Pick<
   Config,
@@ -46,18 +47,14 @@ export type HttpConfig = Pick<
   | 'metricsPort'
 >;
 
-export interface HttpServerOptions {
+export interface HttpServerOptions extends TokenSource {
   readonly schema: GraphQLSchema;
   readonly config: HttpConfig;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
-  /** Null: no such live token. Never throws for bad input. */
-  authenticate(secret: string, ipAddress: string): Promise<AuthenticatedCaller | null>;
   /** The context of one operation; a subscription keeps it, with Pothos' caches renewed for each event. */
   createContext(caller: AuthenticatedCaller | null, request: RequestInfo): object;
-  /** Told the ids of tokens that died, in any process, so that what they opened ends. Returns the way to stop. */
-  onRevocation?(listener: (tokenIds: readonly string[]) => void): () => void;
   ready(): Promise<boolean>;
   /** Behind the links that ask to confirm an address; without it there are none. */
   readonly confirmations?: Confirmations;
@@ -112,7 +109,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     metrics,
     createContext: (caller, request) => options.createContext(caller, request),
   });
-  const graphql = createGraphqlEndpoint({ schema, operations, tokens, clock, random, metrics });
+  const graphql = createGraphqlEndpoint({
+    schema,
+    operations,
+    tokens,
+    clock,
+    random,
+    metrics,
+    publicUrl: config.publicUrl,
+  });
   const sockets = new WebSocketEndpoint({ schema, operations, tokens, clock, random, log, metrics, newRequestId });
   const isReady = async () => !closing && (await options.ready());
 

@@ -10,6 +10,7 @@ import type { ExecutionArgs, GraphQLSchema } from 'graphql';
 import { handleProtocols, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Clock, Log, Random } from '#/runtime/ports.ts';
+import { sessionInCookie } from './cookies.ts';
 import { tokenInHeaders, tokenInParams } from './credentials.ts';
 import { codeOf, RequestFault, refused } from './errors.ts';
 import { limitMessages, SOCKET_LIMITS } from './limits/socket.ts';
@@ -19,8 +20,9 @@ import type { Admitted, Call, Operations } from './operations.ts';
 import { readParams } from './params.ts';
 import type { AuthenticatedCaller } from './types.ts';
 
-/** Beside the protocol's own: the token is dead and a client must not come back with it; too much of something. */
+/** Beside the protocol's own: the token is dead, and a client must not come back with it; rights are others or a session is to be renewed, and it should; too much of something. */
 const TOKEN_DEAD = 4401;
+const RIGHTS_CHANGED = 4403;
 const TOO_MUCH = 4429;
 const INTERNAL = 4500;
 const GOING_AWAY = 1001;
@@ -146,7 +148,7 @@ export class WebSocketEndpoint {
           extra.connection.socket.close(TOO_MUCH, 'Too many operations');
           return tooManyOperations;
         }
-        return this.#admit(extra.connection, payload);
+        return this.#subscribe(extra.connection, payload);
       },
       execute: async (args) => {
         const admitted = this.#admittedOf(args);
@@ -170,30 +172,44 @@ export class WebSocketEndpoint {
   async #connect(connection: Connection, params: Record<string, unknown> | undefined): Promise<boolean> {
     const { tokens } = this.#options;
     const { socket, request } = connection;
-    let secret: string | null;
+    let shown: string | null;
     try {
-      secret = tokenInParams(params) ?? tokenInHeaders(request.headers);
+      shown = tokenInParams(params) ?? tokenInHeaders(request.headers);
     } catch {
       return false;
     }
-    const caller = secret === null ? null : await tokens.authenticate(secret, connection.ipAddress);
+    const secret = shown ?? sessionInCookie(request.headers);
+    const { ipAddress } = connection;
+    const caller = secret === null ? null : await tokens.authenticate({ secret, ipAddress, byCookie: shown === null });
     if (caller === null || socket.readyState !== socket.OPEN) return false;
     if (tokens.connectionsOf(caller) >= SOCKET_LIMITS.perToken) {
       socket.close(TOO_MUCH, 'Too many connections of this token');
       return false;
     }
     connection.caller = caller;
-    connection.release = tokens.watch(caller, () => socket.close(TOKEN_DEAD, 'The token is not valid any more'));
+    connection.release = tokens.watch(caller, (how) => {
+      if (how === 'dead') socket.close(TOKEN_DEAD, 'The token is not valid any more');
+      else socket.close(RIGHTS_CHANGED, 'Rights have changed');
+    });
     return true;
   }
 
-  #admit(connection: Connection, payload: SubscribePayload) {
+  /** What a person may do may have changed since the socket was opened. */
+  async #subscribe(connection: Connection, payload: SubscribePayload) {
+    const { caller } = connection;
+    const renewed = await this.#options.tokens.renew(caller);
+    if (caller !== null && renewed === null) connection.socket.close(TOKEN_DEAD, 'The session has ended');
+    return this.#admit(connection, renewed, payload);
+  }
+
+  #admit(connection: Connection, caller: AuthenticatedCaller | null, payload: SubscribePayload) {
     const call: Call = {
-      caller: connection.caller,
+      caller,
       requestId: this.#options.newRequestId(),
       ipAddress: connection.ipAddress,
       userAgent: connection.request.headers['user-agent'] ?? null,
       transport: 'websocket',
+      cookies: null,
     };
     try {
       const admitted = this.#options.operations.admit(readParams(payload), call, 'POST');

@@ -3,9 +3,10 @@
 // transaction, writes the audit row in it, and repeats what the database asks to repeat.
 import { appendAudit, type AuditRecord } from '#/db/audit.ts';
 import { type ReadScope, reachOf, readScope, type WriteScope, writeInScope } from '#/db/scope.ts';
-import { ExpectedError, Forbidden } from '#/domain/errors.ts';
-import { type Actor, type Permission, refusalOf } from '#/domain/permissions.ts';
-import type { Ids, Random, Topic } from '#/runtime/ports.ts';
+import { type Actor, refusalOf } from '#/domain/actor.ts';
+import { ExpectedError, Forbidden, StepUpRequired } from '#/domain/errors.ts';
+import type { Permission } from '#/domain/permissions.ts';
+import type { Clock, Ids, Log, Random, Topic } from '#/runtime/ports.ts';
 import type { Deps } from './deps.ts';
 import { commitInGroups } from './group-commit.ts';
 
@@ -30,17 +31,28 @@ export interface UseCase<I, O> {
   (deps: Deps, caller: Caller, input: I): Promise<O>;
   readonly permission: Permission;
   readonly errors: readonly ErrorClass[];
+  /** It asks for a fresh proof of identity. */
+  readonly stepUp: boolean;
 }
 
 interface Declaration<E extends readonly ErrorClass[]> {
   readonly permission: Permission;
   /** All that it may fail with; the GraphQL union is made from this list. */
   readonly errors: E;
+  /** A person must have proved who they are within the last minutes (domain/sign-in.ts). */
+  readonly stepUp?: boolean;
 }
 
-export function authorize(caller: Caller, permission: Permission): void {
-  const refusal = refusalOf(caller.actor, permission);
+/** A member's rights on a single server are held by the reach of the scope, which ends where the permission does. */
+export function authorize({ actor }: Caller, permission: Permission, stepUp: boolean, clock: Clock): void {
+  const refusal = refusalOf(actor, permission);
   if (refusal !== null) throw new Forbidden(refusal);
+  if (stepUp && !isProved(actor, clock.now())) throw new StepUpRequired();
+}
+
+/** Programs have proved all they can with their token. */
+export function isProved(actor: Actor, now: Date): boolean {
+  return actor.kind !== 'USER' || (actor.provedUntil !== null && actor.provedUntil > now);
 }
 
 export function query<I, O, const E extends readonly ErrorClass[]>(
@@ -48,13 +60,13 @@ export function query<I, O, const E extends readonly ErrorClass[]>(
     run(context: { scope: ReadScope; deps: Deps; fail: Fail<E> }, input: I): Promise<O>;
   },
 ): UseCase<I, O> {
-  const { permission, errors } = declaration;
+  const { permission, errors, stepUp = false } = declaration;
   const run = async (deps: Deps, caller: Caller, input: I): Promise<O> => {
-    authorize(caller, permission);
-    const scope = readScope(deps.db, reachOf(caller.actor));
+    authorize(caller, permission, stepUp, deps.clock);
+    const scope = readScope(deps.db, reachOf(caller.actor, permission));
     return asserting(errors, () => declaration.run({ scope, deps, fail }, input));
   };
-  return Object.assign(run, { permission, errors });
+  return Object.assign(run, { permission, errors, stepUp });
 }
 
 /**
@@ -66,19 +78,19 @@ export function stream<I, T, const E extends readonly ErrorClass[]>(
     open(context: { scope: ReadScope; deps: Deps; fail: Fail<E> }, input: I): Promise<AsyncIterableIterator<T>>;
   },
 ): UseCase<I, AsyncIterableIterator<T>> {
-  const { permission, errors } = declaration;
+  const { permission, errors, stepUp = false } = declaration;
   const run = async (deps: Deps, caller: Caller, input: I): Promise<AsyncIterableIterator<T>> => {
-    authorize(caller, permission);
-    const scope = readScope(deps.db, reachOf(caller.actor));
+    authorize(caller, permission, stepUp, deps.clock);
+    const scope = readScope(deps.db, reachOf(caller.actor, permission));
     return asserting(errors, () => declaration.open({ scope, deps, fail }, input));
   };
-  return Object.assign(run, { permission, errors });
+  return Object.assign(run, { permission, errors, stepUp });
 }
 
 export function command<I, O, const E extends readonly ErrorClass[], P = undefined>(
   declaration: Declaration<E> & {
     /** What stands in the audit log of the account; without secrets. */
-    audit(input: I, output: O): Omit<AuditRecord, 'actor'>;
+    audit(input: I, output: O): AuditRecord;
     /** Whom to tell after the commit. */
     readonly announces?: readonly Topic[];
     /** Before the transaction: hashing, DNS, whatever takes time. */
@@ -89,29 +101,31 @@ export function command<I, O, const E extends readonly ErrorClass[], P = undefin
     afterwards?(context: { deps: Deps; prepared: P }, input: I, output: O): Promise<void>;
   },
 ): UseCase<I, O> {
-  const { permission, errors } = declaration;
+  const { permission, errors, stepUp = false } = declaration;
   const run = async (deps: Deps, caller: Caller, input: I): Promise<O> => {
-    authorize(caller, permission);
-    const reach = reachOf(caller.actor);
-    const { output, prepared } = await asserting(errors, async () => {
+    authorize(caller, permission, stepUp, deps.clock);
+    const reach = reachOf(caller.actor, permission);
+    const { output, prepared, record } = await asserting(errors, async () => {
       const scope = readScope(deps.db, reach);
       // Without `prepare`, P is its default: undefined.
       const prepared = (await declaration.prepare?.({ scope, deps, fail }, input)) as P;
-      const output = await repeating(() =>
+      const { output, record } = await repeating(() =>
         writeInScope(deps.db, reach, deps.clock.now(), async (scope) => {
           const inside = { ids: deps.ids, random: deps.random };
           const output = await declaration.run({ scope, inside, prepared, fail }, input);
-          await appendAudit(scope, deps.ids.next(), caller, declaration.audit(input, output));
-          return output;
+          const record = declaration.audit(input, output);
+          await appendAudit(scope, deps.ids.next(), caller, record);
+          return { output, record };
         }),
       );
-      return { output, prepared };
+      return { output, prepared, record };
     });
+    logAudit(deps.log, caller, record);
     for (const topic of declaration.announces ?? []) deps.channel.nudge(topic);
     await declaration.afterwards?.({ deps, prepared }, input, output);
     return output;
   };
-  return Object.assign(run, { permission, errors });
+  return Object.assign(run, { permission, errors, stepUp });
 }
 
 export interface GroupUseCase<I, O> extends UseCase<I, O> {
@@ -134,11 +148,11 @@ export function groupCommand<I, O, P extends { readonly weight: number }, const 
     ): Promise<readonly (O | ExpectedError)[]>;
   },
 ): GroupUseCase<I, O> {
-  const { permission, errors } = declaration;
+  const { permission, errors, stepUp = false } = declaration;
   const groups = commitInGroups<P, O | ExpectedError>();
 
   const prepareAll = (deps: Deps, caller: Caller, inputs: readonly I[]) => {
-    const scope = readScope(deps.db, reachOf(caller.actor));
+    const scope = readScope(deps.db, reachOf(caller.actor, permission));
     return Promise.all(
       inputs.map((input) =>
         asserting(errors, () => declaration.prepare({ scope, deps, caller, fail }, input)).catch((error: unknown) => {
@@ -150,13 +164,13 @@ export function groupCommand<I, O, P extends { readonly weight: number }, const 
   };
 
   const many = async (deps: Deps, caller: Caller, inputs: readonly I[]): Promise<readonly (O | ExpectedError)[]> => {
-    authorize(caller, permission);
+    authorize(caller, permission, stepUp, deps.clock);
     const prepared = await prepareAll(deps, caller, inputs);
     const accepted = prepared.filter((item): item is Awaited<P> => !(item instanceof ExpectedError));
-    const reach = reachOf(caller.actor);
+    const reach = reachOf(caller.actor, permission);
     const outputs = await groups.submit(deps, reach.accountId, accepted, async (all) => {
       const result = await repeating(() =>
-        writeInScope(deps.db, { ...reach, serverId: null, streamId: null }, deps.clock.now(), (scope) =>
+        writeInScope(deps.db, { ...reach, servers: null, streamId: null }, deps.clock.now(), (scope) =>
           declaration.run({ scope, inside: { ids: deps.ids, random: deps.random } }, all),
         ),
       );
@@ -178,15 +192,22 @@ export function groupCommand<I, O, P extends { readonly weight: number }, const 
     if (output instanceof ExpectedError) throw output;
     return output;
   };
-  return Object.assign(one, { permission, errors, many });
+  return Object.assign(one, { permission, errors, stepUp, many });
 }
 
-function fail(error: ExpectedError): never {
+/** The operator's own record, beside the account's. */
+export function logAudit(log: Log, { actor, requestId, ipAddress }: Caller, record: AuditRecord): void {
+  const { kind, accountId, label } = actor;
+  const { action, subjectIds } = record;
+  log.info({ audit: action, accountId, actor: kind, label, subjectIds, requestId, ipAddress }, 'audit');
+}
+
+export function fail(error: ExpectedError): never {
   throw error;
 }
 
 /** An expected error that was not declared is a defect: it must not reach a union that does not know it. */
-async function asserting<T>(errors: readonly ErrorClass[], run: () => Promise<T>): Promise<T> {
+export async function asserting<T>(errors: readonly ErrorClass[], run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
@@ -201,7 +222,7 @@ async function asserting<T>(errors: readonly ErrorClass[], run: () => Promise<T>
 const REPEATABLE = new Set(['40001', '40P01']);
 const MAX_TRIES = 4;
 
-async function repeating<T>(run: () => Promise<T>): Promise<T> {
+export async function repeating<T>(run: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await run();

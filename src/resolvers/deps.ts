@@ -1,12 +1,15 @@
 // What use-cases are given. Built once, in app.ts.
 import type { Database } from '#/db/client.ts';
+import type { SystemScope } from '#/db/scope.ts';
 import type { EventFeed } from '#/events/feed.ts';
-import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
+import type { Channel, Clock, Dns, Ids, Log, Passwords, Random, SecretBox } from '#/runtime/ports.ts';
 import type { SendingProfiles } from './emails/sending-profiles.ts';
 import type { SystemMail } from './system-mail/system-mail.ts';
 
 export interface Deps {
   readonly db: Database;
+  /** For use-cases about people, who stand above accounts. */
+  readonly system: SystemScope;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: Random;
@@ -16,6 +19,7 @@ export interface Deps {
   readonly profiles: SendingProfiles;
   readonly dns: Dns;
   readonly secrets: SecretBox;
+  readonly passwords: Passwords;
   readonly systemMail: SystemMail;
   /** What return-path CNAMEs point to. */
   readonly mailHost: string;

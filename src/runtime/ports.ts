@@ -26,6 +26,16 @@ export interface SecretBox {
   isCurrent(sealed: Uint8Array): boolean;
 }
 
+/** Hashes of passwords (argon2id). At most a few at once: a burst of sign-ins stands in line, and sending goes on. */
+export interface Passwords {
+  hash(password: string): Promise<string>;
+  /**
+   * `hash` null: nobody's. Takes as long, and does not match. `rehash`: to be stored in its place, made with today's
+   * parameters; null when the stored one has them. Both throw RateLimited when too many wait already.
+   */
+  verify(hash: string | null, password: string): Promise<{ readonly matches: boolean; readonly rehash: string | null }>;
+}
+
 export interface Ids {
   /** A UUIDv7; those of one process never decrease, also within one millisecond. */
   next(): string;
@@ -47,9 +57,10 @@ export interface Log {
 
 /**
  * - `events`: something was appended to the log. `queue`: a recipient became due. `config`: servers, streams, domains
- *   or limits changed. `tokens`: a token was revoked, rotated or changed.
+ *   or limits changed. `tokens`: a token was revoked, rotated or changed. `people`: a session ended, or what somebody may
+ *   do changed.
  */
-export type Topic = 'events' | 'queue' | 'config' | 'tokens';
+export type Topic = 'events' | 'queue' | 'config' | 'tokens' | 'people';
 
 /** Hints between the processes of an installation: without data, may be lost, so whoever listens also looks by itself. */
 export interface Channel {

@@ -8,7 +8,10 @@ import { decodeIdOf, encodeId, type IdKind } from '#/domain/ids.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
 import { builder, guarded } from './builder.ts';
 import { Domain, DomainConnection } from './domain.ts';
-import { loadersOf } from './loaders.ts';
+import { type Context, everywhere, enter, within } from './context.ts';
+import { inItsAccount, onAccount, onId } from './guards.ts';
+import { loadersIn, loadersOf } from './loaders.ts';
+import { locate } from './locate.ts';
 import { afterText, checkFirst, connectionOf, firstText } from './paging.ts';
 import { SenderSignatureConnection } from './sender-signature.ts';
 import { Server, ServerConnection } from './server.ts';
@@ -36,35 +39,35 @@ export const Account = builder.objectRef<AccountRow>('Account').implement({
     retentionDays: t.exposeInt('retentionDays', {
       description: `Days that message content and events are kept, ${RETENTION_DAYS.min} to ${RETENTION_DAYS.max}; ${RETENTION_DAYS.default} unless set. A change holds for messages accepted after it.`,
     }),
-    servers: t.withAuth({ can: 'server.list' }).field({
+    servers: t.withAuth(onAccount('server.list')).field({
       type: ServerConnection,
       description: guarded('server.list', 'The servers of the account, oldest first.'),
       args: {
         first: t.arg.int({ description: firstText() }),
         after: t.arg.string({ required: false, description: afterText }),
       },
-      resolve: (_account, args, { scope }) =>
-        pageOf('server', args, (after, limit) => listServers(scope, after, limit)),
+      resolve: ({ id }, args, context) =>
+        pageOf('server', args, (after, limit) => listServers(within(context, id).scope, after, limit)),
     }),
-    domains: t.withAuth({ can: 'domain.read' }).field({
+    domains: t.withAuth(onAccount('domain.read')).field({
       type: DomainConnection,
       description: guarded('domain.read', 'The domains of the account, oldest first.'),
       args: {
         first: t.arg.int({ description: firstText() }),
         after: t.arg.string({ required: false, description: afterText }),
       },
-      resolve: (_account, args, { scope }) =>
-        pageOf('domain', args, (after, limit) => listDomains(scope, after, limit)),
+      resolve: ({ id }, args, context) =>
+        pageOf('domain', args, (after, limit) => listDomains(within(context, id).scope, after, limit)),
     }),
-    senderSignatures: t.withAuth({ can: 'domain.read' }).field({
+    senderSignatures: t.withAuth(onAccount('domain.read')).field({
       type: SenderSignatureConnection,
       description: guarded('domain.read', 'The sender signatures of the account, oldest first.'),
       args: {
         first: t.arg.int({ description: firstText() }),
         after: t.arg.string({ required: false, description: afterText }),
       },
-      resolve: (_account, args, { scope }) =>
-        pageOf('signature', args, (after, limit) => listSignatures(scope, after, limit)),
+      resolve: ({ id }, args, context) =>
+        pageOf('signature', args, (after, limit) => listSignatures(within(context, id).scope, after, limit)),
     }),
   }),
 });
@@ -85,12 +88,12 @@ async function pageOf<R extends { readonly id: string }>(
 }
 
 builder.objectField(Server, 'domains', (t) =>
-  t.withAuth({ can: 'domain.read' }).field({
+  t.withAuth(inItsAccount('domain.read')).field({
     type: [Domain],
     nullable: true,
     description: guarded('domain.read', 'The only domains that it may send from; null: all of the account.'),
-    resolve: async ({ id, domainsLimited }, _args, context) =>
-      domainsLimited ? [...(await loadersOf(context).domainsOfServer.load(id))] : null,
+    resolve: async (server, _args, context) =>
+      server.domainsLimited ? [...(await loadersOf(context, server).domainsOfServer.load(server.id))] : null,
   }),
 );
 
@@ -98,8 +101,8 @@ builder.objectField(Server, 'account', (t) =>
   t.field({
     type: Account,
     description: 'The account that the server belongs to.',
-    resolve: async ({ accountId }, _args, context) => {
-      const account = await loadersOf(context).account.load(accountId);
+    resolve: async (server, _args, context) => {
+      const account = await loadersOf(context, server).account.load(server.accountId);
       if (account === null) throw new Error('a server without an account');
       return account;
     },
@@ -107,14 +110,25 @@ builder.objectField(Server, 'account', (t) =>
 );
 
 builder.queryField('account', (t) =>
-  t.withAuth({ can: 'account.read' }).field({
+  t.withAuth(onId({ permission: 'account.read' }, 'account', 'id')).field({
     type: Account,
     nullable: true,
     description: "An account by its id. Without id: the caller's account, when there is exactly one.",
     args: { id: t.arg.id({ required: false, description: 'Of the account.' }) },
-    resolve: (_root, { id }, context) => {
-      const uuid = typeof id === 'string' ? decodeIdOf('account', id) : context.scope.accountId;
-      return uuid === null ? null : loadersOf(context).account.load(uuid);
-    },
+    resolve: (_root, { id }, context) => (typeof id === 'string' ? accountById(context, id) : onlyAccount(context)),
   }),
 );
+
+async function accountById(context: Context, id: string): Promise<AccountRow | null> {
+  const uuid = decodeIdOf('account', id);
+  const located = uuid === null ? null : await locate(context, 'account', uuid);
+  return located === null || uuid === null ? null : loadersIn(context, located.at).account.load(uuid);
+}
+
+/** Null where there are several. */
+async function onlyAccount(context: Context): Promise<AccountRow | null> {
+  const [at, another] = everywhere(context);
+  if (at === undefined || another !== undefined) return null;
+  await enter(context, at, encodeId('account', at.accountId));
+  return loadersIn(context, at).account.load(at.accountId);
+}

@@ -4,6 +4,7 @@ import { bounceTypes, isBounceType, type BounceType as Type } from '#/domain/bou
 import { encodeId } from '#/domain/ids.ts';
 import { builder, guarded } from './builder.ts';
 import type { Context } from './context.ts';
+import { onItsServer } from './guards.ts';
 import { loadersOf } from './loaders.ts';
 
 const values = {
@@ -38,14 +39,15 @@ function typeOf({ type }: BounceRow): Type {
 }
 
 /** Why the address is suppressed because of this bounce; null when it is not, or not any more. */
-async function suppressionOf({ suppressionId }: BounceRow, context: Context) {
-  return suppressionId === null ? null : loadersOf(context).suppressionReason.load(suppressionId);
+async function suppressionOf(bounce: BounceRow, context: Context) {
+  const { suppressionId } = bounce;
+  return suppressionId === null ? null : loadersOf(context, bounce).suppressionReason.load(suppressionId);
 }
 
 export const Bounce = builder.objectRef<BounceRow>('Bounce').implement({
   description: guarded('event.read', 'An email that came back, or a complaint about one.'),
   interfaces: [builder.nodeInterfaceRef()],
-  authScopes: { can: 'event.read' },
+  authScopes: onItsServer('event.read'),
   fields: (t) => ({
     id: t.id({ description: 'Global id, bnc_….', resolve: ({ id }) => encodeId('bounce', id) }),
     type: t.field({ type: BounceType, description: 'What kind of bounce it is.', resolve: typeOf }),

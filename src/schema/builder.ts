@@ -4,9 +4,18 @@ import SchemaBuilder from '@pothos/core';
 import ErrorsPlugin from '@pothos/plugin-errors';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin, { type AuthFailure, AuthScopeFailureType } from '@pothos/plugin-scope-auth';
-import { Forbidden, Unauthenticated } from '#/domain/errors.ts';
-import { type Actor, type Permission, type PermissionRule, permissions, refusalOf } from '#/domain/permissions.ts';
-import type { Context, SignedContext } from './context.ts';
+import { type Actor, refusalOf } from '#/domain/actor.ts';
+import {
+  Forbidden,
+  StepUpRequired,
+  TwoFactorEnrollmentRequired,
+  TwoFactorRequired,
+  Unauthenticated,
+} from '#/domain/errors.ts';
+import { isPermission, type Permission, type PermissionRule, permissions } from '#/domain/permissions.ts';
+import type { Requirement } from '#/domain/person.ts';
+import { type Context, rightsIn } from './context.ts';
+import type { Right } from './guards.ts';
 import { scopesRequired } from './scopes-required.ts';
 
 interface Types {
@@ -23,10 +32,21 @@ interface Types {
   AuthScopes: {
     /** Anybody. */
     public: boolean;
+    /** A token, or a person with nothing left to do before. */
     authenticated: boolean;
+    /** A person with nothing left to do before. */
+    signedIn: boolean;
+    /** The same, or one who must set up a second factor first. */
+    enrolling: boolean;
+    /** A person whose second factor is still to be shown, and nobody else. */
+    secondStep: boolean;
+    /** Somewhere: the use-case, and what its id leads to, decide where. */
     can: Permission;
+    /** In this account and on this server. */
+    may: Right;
+    /** A person who proved who they are within the last minutes; programs always have. */
+    proved: boolean;
   };
-  AuthContexts: { authenticated: SignedContext; can: SignedContext };
   DefaultAuthStrategy: 'all';
 }
 
@@ -39,15 +59,27 @@ export const builder = new SchemaBuilder<Types>({
     authorizeOnSubscribe: true,
     treatErrorsAsUnauthorized: false,
     defaultStrategy: 'all',
-    authScopes: ({ caller }) => ({
-      public: true,
-      authenticated: caller !== null,
-      can: (permission) => caller !== null && refusalOf(caller.actor, permission) === null,
-    }),
-    unauthorizedError: (_parent, { caller }, info, { failure }) =>
-      caller === null
-        ? new Unauthenticated()
-        : new Forbidden(missingOf(caller.actor, failure) ?? `${info.parentType.name}.${info.fieldName}`),
+    cacheKey: (value) => JSON.stringify(value),
+    authScopes: (context) => {
+      const { asker, callers } = context;
+      const requirement = requirementOf(context);
+      const person = asker !== null && 'person' in asker;
+      return {
+        public: true,
+        authenticated: asker !== null && requirement === null,
+        signedIn: person && requirement === null,
+        enrolling: person && requirement !== 'VERIFY_TWO_FACTOR',
+        secondStep: requirement === 'VERIFY_TWO_FACTOR',
+        can: (permission) => callers.some(({ actor }) => refusalOf(actor, permission) === null),
+        may: ({ permission, accountId, serverId }) => {
+          const rights = rightsIn(context, accountId);
+          return rights !== null && refusalOf(rights.caller.actor, permission, serverId) === null;
+        },
+        proved: !person || isFresh(asker.person.provedUntil, context),
+      };
+    },
+    unauthorizedError: (_parent, context, info, { failure }) =>
+      refusalFor(context, failure, `${info.parentType.name}.${info.fieldName}`),
   },
   relay: {
     nodeQueryOptions: false,
@@ -75,6 +107,33 @@ builder.mutationType({
 });
 builder.subscriptionType({ description: 'Everything that can be followed.' });
 
+function requirementOf({ asker }: Context): Requirement | null {
+  return asker !== null && 'person' in asker ? asker.person.requirement : null;
+}
+
+function isFresh(until: Date | null, { deps }: Context): boolean {
+  return until !== null && until > deps.clock.now();
+}
+
+function refusalFor(context: Context, failure: AuthFailure, field: string): Error {
+  if (context.asker === null) return new Unauthenticated();
+  switch (requirementOf(context)) {
+    case 'VERIFY_TWO_FACTOR':
+      return new TwoFactorRequired();
+    case 'ENROLL_TWO_FACTOR':
+      return new TwoFactorEnrollmentRequired();
+    default:
+  }
+  if (failedScopes(failure).includes('proved')) return new StepUpRequired();
+  const [first] = context.callers;
+  return new Forbidden((first === undefined ? null : missingOf(first.actor, failure)) ?? field);
+}
+
+function failedScopes(failure: AuthFailure): readonly string[] {
+  if ('failures' in failure) return failure.failures.flatMap(failedScopes);
+  return 'scope' in failure ? [failure.scope] : [];
+}
+
 /** The right that was missing, in words. */
 function missingOf(actor: Actor, failure: AuthFailure): string | null {
   switch (failure.kind) {
@@ -83,22 +142,35 @@ function missingOf(actor: Actor, failure: AuthFailure): string | null {
       return failure.failures.map((inner) => missingOf(actor, inner)).find((text) => text !== null) ?? null;
     case AuthScopeFailureType.AuthScope: {
       const { parameter } = failure;
-      return isPermission(parameter) ? refusalOf(actor, parameter) : null;
+      if (isPermission(parameter)) return refusalOf(actor, parameter) ?? parameter;
+      return isRight(parameter) ? parameter.permission : null;
     }
     default:
       return null;
   }
 }
 
-function isPermission(value: unknown): value is Permission {
-  return typeof value === 'string' && Object.hasOwn(permissions, value);
+function isRight(value: unknown): value is Right {
+  return typeof value === 'object' && value !== null && 'permission' in value && isPermission(value.permission);
 }
 
 /** A description with who may. */
 export function guarded(permission: Permission, description: string): string {
-  const { serverToken, accountToken }: PermissionRule = permissions[permission];
+  const { serverToken, accountToken, serverLevel, accountRole }: PermissionRule = permissions[permission];
   if (serverToken === 'ANY') return description;
-  const needed =
-    serverToken === null ? 'an account token' : accountToken ? `${serverToken} or an account token` : serverToken;
-  return `${description} Needs ${needed}.`;
+  const needed = [
+    ...(serverToken === null ? [] : [serverToken]),
+    ...(accountToken ? ['an account token'] : []),
+    ...(serverLevel === null ? [] : [`${serverLevel} on the server`]),
+    ...(accountRole === null ? [] : [roleTexts[accountRole]]),
+  ];
+  const last = needed.pop();
+  return `${description} Needs ${needed.length === 0 ? last : `${needed.join(', ')} or ${last}`}.`;
 }
+
+const roleTexts = {
+  MEMBER: 'a member',
+  SERVER_ADMIN: 'a member who is ADMIN of a server',
+  ADMIN: 'the role ADMIN',
+  OWNER: 'the role OWNER',
+} as const;

@@ -1,38 +1,105 @@
-// What every resolver gets: who asks, the right to read that follows from it, and what the process has.
+// What every resolver gets: who asks, and what the process has. Rights are always those in one account: a token has one, a
+// person one for each membership; `within` gives them for the account that a row belongs to, and nothing else does.
+import { createContextCache } from '@pothos/core';
 import { type ReadScope, reachOf, readScope } from '#/db/scope.ts';
+import type { Actor } from '#/domain/actor.ts';
 import { Unauthenticated } from '#/domain/errors.ts';
-import type { Actor } from '#/domain/permissions.ts';
+import type { Person } from '#/domain/person.ts';
 import type { Caller } from '#/resolvers/define.ts';
 import type { Deps } from '#/resolvers/deps.ts';
+import { recordLook } from '#/resolvers/staff-access/record-look.ts';
+import type { Cookies, Visitor } from '#/resolvers/visitor.ts';
 
-export interface Context {
-  readonly deps: Deps;
-  /** Null: nobody. */
-  readonly caller: Caller | null;
-  readonly scope: ReadScope | null;
-  readonly signal: AbortSignal;
+/** With a token, or signed in. */
+export type Asker = { readonly actor: Actor } | { readonly person: Person };
+
+interface RequestFacts {
   readonly requestId: string;
+  readonly ipAddress: string | null;
+  readonly userAgent: string | null;
+  readonly cookies: Cookies | null;
+  readonly signal: AbortSignal;
 }
 
-/** The context of a field whose scopes say that somebody asks. */
-export interface SignedContext extends Context {
+export interface Context extends RequestFacts {
+  readonly deps: Deps;
+  /** Null: nobody. */
+  readonly asker: Asker | null;
+  /** One for each account that the asker may act in. */
+  readonly callers: readonly Caller[];
+}
+
+/** Somebody's rights in one account. */
+export interface AccountContext {
+  readonly accountId: string;
+  readonly deps: Deps;
   readonly caller: Caller;
+  /** All that the caller may see of the account. */
   readonly scope: ReadScope;
 }
 
 export function createContext(
   deps: Deps,
-  caller: { readonly actor: Actor } | null,
-  request: { readonly requestId: string; readonly ipAddress: string | null; readonly signal: AbortSignal },
+  asker: Asker | null,
+  { requestId, ipAddress, userAgent, cookies, signal }: RequestFacts,
 ): Context {
-  const { requestId, ipAddress, signal } = request;
-  if (caller === null) return { deps, caller: null, scope: null, signal, requestId };
-  const { actor } = caller;
-  const scope = readScope(deps.db, reachOf(actor));
-  return { deps, caller: { actor, requestId, ipAddress }, scope, signal, requestId };
+  const actors = asker === null ? [] : 'person' in asker ? asker.person.actors : [asker.actor];
+  const callers = actors.map((actor): Caller => ({ actor, requestId, ipAddress }));
+  return { deps, asker, callers, requestId, ipAddress, userAgent, cookies, signal };
 }
 
-export function scopeOf({ scope }: Context): ReadScope {
-  if (scope === null) throw new Unauthenticated();
-  return scope;
+const accounts = createContextCache((_context: Context) => new Map<string, AccountContext>());
+const looks = createContextCache((_context: Context) => new Map<string, Promise<void>>());
+
+/** The asker's rights in the account of a row that was found for them. */
+export function within(context: Context, accountId: string): AccountContext {
+  const found = rightsIn(context, accountId);
+  if (found === null) throw new Unauthenticated();
+  return found;
+}
+
+/** Null: the asker has none there. */
+export function rightsIn(context: Context, accountId: string): AccountContext | null {
+  const known = accounts(context).get(accountId);
+  if (known !== undefined) return known;
+  const caller = context.callers.find(({ actor }) => actor.accountId === accountId);
+  if (caller === undefined) return null;
+  const { deps } = context;
+  const made = { accountId, deps, caller, scope: readScope(deps.db, reachOf(caller.actor, null)) };
+  accounts(context).set(accountId, made);
+  return made;
+}
+
+/** All accounts of the asker, for the search of what an id names. */
+export function everywhere(context: Context): readonly AccountContext[] {
+  return context.callers.map(({ actor }) => within(context, actor.accountId));
+}
+
+/**
+ * Before anything of an account is handed out that was found by its id. Staff of the installation look at nothing that is
+ * not on record: once for each request and account.
+ */
+export function enter(context: Context, { accountId, caller, deps }: AccountContext, subjectId: string): Promise<void> {
+  if (caller.actor.kind !== 'STAFF') return Promise.resolve();
+  const known = looks(context).get(accountId);
+  if (known !== undefined) return known;
+  const looking = recordLook(deps, caller, { subjectId });
+  looks(context).set(accountId, looking);
+  return looking;
+}
+
+/** For use-cases that are about people. */
+export function visitorOf({ asker, requestId, ipAddress, userAgent, cookies }: Context): Visitor {
+  return {
+    person: asker !== null && 'person' in asker ? asker.person : null,
+    requestId,
+    ipAddress: ipAddress ?? 'unknown',
+    userAgent: userAgent ?? '',
+    cookies,
+  };
+}
+
+export function personOf({ asker }: Context): Person {
+  if (asker === null || !('person' in asker)) throw new Unauthenticated('A signed-in person is required.');
+  return asker.person;
 }

@@ -9,6 +9,8 @@ import { builder, guarded } from './builder.ts';
 import { Domain } from './domain.ts';
 import { resultUnion } from './errors.ts';
 import { uuidOf } from './ids.ts';
+import { onId } from './guards.ts';
+import { callerAt } from './locate.ts';
 import { Deleted, IdInput } from './inputs.ts';
 
 const AddDomainInput = builder.inputType('AddDomainInput', {
@@ -46,7 +48,7 @@ const RemoveDomainResult = resultUnion(
 );
 
 builder.mutationFields((t) => ({
-  addDomain: t.withAuth({ can: addDomain.permission }).field({
+  addDomain: t.withAuth(onId(addDomain, 'account', 'input.accountId')).field({
     type: AddDomainResult,
     nullable: true,
     description: guarded(
@@ -55,14 +57,13 @@ builder.mutationFields((t) => ({
     ),
     extensions: { cost: 20 },
     args: { input: t.arg({ type: AddDomainInput, description: 'The new domain.' }) },
-    resolve: (_root, { input }, { deps, caller }) =>
-      addDomain(deps, caller, {
-        accountId: uuidOf('account', input.accountId),
-        name: input.name,
-        returnPath: input.returnPath ?? null,
-      }),
+    resolve: async (_root, { input }, context) => {
+      const accountId = uuidOf('account', input.accountId);
+      const caller = await callerAt(context, addDomain.permission, 'account', accountId);
+      return addDomain(context.deps, caller, { accountId, name: input.name, returnPath: input.returnPath ?? null });
+    },
   }),
-  verifyDomain: t.withAuth({ can: verifyDomain.permission }).field({
+  verifyDomain: t.withAuth(onId(verifyDomain, 'domain', 'input.id')).field({
     type: VerifyDomainResult,
     nullable: true,
     description: guarded(
@@ -71,10 +72,13 @@ builder.mutationFields((t) => ({
     ),
     extensions: { cost: 20 },
     args: { input: t.arg({ type: IdInput, description: 'The domain.' }) },
-    resolve: async (_root, { input }, { deps, caller }) =>
-      (await verifyDomain(deps, caller, { id: uuidOf('domain', input.id) })).domain,
+    resolve: async (_root, { input }, context) => {
+      const id = uuidOf('domain', input.id);
+      const caller = await callerAt(context, verifyDomain.permission, 'domain', id);
+      return (await verifyDomain(context.deps, caller, { id })).domain;
+    },
   }),
-  rotateDkimKey: t.withAuth({ can: rotateDkimKey.permission }).field({
+  rotateDkimKey: t.withAuth(onId(rotateDkimKey, 'domain', 'input.id')).field({
     type: RotateDkimKeyResult,
     nullable: true,
     description: guarded(
@@ -83,9 +87,12 @@ builder.mutationFields((t) => ({
     ),
     extensions: { cost: 20 },
     args: { input: t.arg({ type: IdInput, description: 'The domain.' }) },
-    resolve: (_root, { input }, { deps, caller }) => rotateDkimKey(deps, caller, { id: uuidOf('domain', input.id) }),
+    resolve: async (_root, { input }, context) => {
+      const id = uuidOf('domain', input.id);
+      return rotateDkimKey(context.deps, await callerAt(context, rotateDkimKey.permission, 'domain', id), { id });
+    },
   }),
-  removeDomain: t.withAuth({ can: removeDomain.permission }).field({
+  removeDomain: t.withAuth(onId(removeDomain, 'domain', 'input.id')).field({
     type: RemoveDomainResult,
     nullable: true,
     description: guarded(
@@ -93,8 +100,10 @@ builder.mutationFields((t) => ({
       'Removes a domain with its keys. Mail that still waits to be delivered in its name is not sent any more.',
     ),
     args: { input: t.arg({ type: IdInput, description: 'The domain.' }) },
-    resolve: async (_root, { input }, { deps, caller }) => {
-      const { id } = await removeDomain(deps, caller, { id: uuidOf('domain', input.id) });
+    resolve: async (_root, { input }, context) => {
+      const uuid = uuidOf('domain', input.id);
+      const caller = await callerAt(context, removeDomain.permission, 'domain', uuid);
+      const { id } = await removeDomain(context.deps, caller, { id: uuid });
       return { id: encodeId('domain', id) };
     },
   }),

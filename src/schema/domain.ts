@@ -77,7 +77,7 @@ export const Domain = builder.objectRef<DomainRow>('Domain').implement({
       type: [DnsRecord],
       description: 'Everything to publish, with what DNS says now.',
       resolve: async (domain, _args, context) => {
-        const loaders = loadersOf(context);
+        const loaders = loadersOf(context, domain);
         const [keys, checked] = await Promise.all([
           loaders.dkimKeys.load(domain.id),
           loaders.domainRecords.load(domain.id),

@@ -21,16 +21,21 @@ import {
   MAX_SUBJECT,
   MAX_TAG,
 } from '#/domain/email/limits.ts';
-import { ExpectedError } from '#/domain/errors.ts';
+import { BadUserInput, ExpectedError, InvalidInput } from '#/domain/errors.ts';
+import type { Caller } from '#/resolvers/define.ts';
 import { cancelEmail } from '#/resolvers/emails/cancel-email.ts';
 import { sendEmail } from '#/resolvers/emails/send-email.ts';
 import { sendEmails } from '#/resolvers/emails/send-emails.ts';
 import { builder, guarded } from './builder.ts';
+import type { Context } from './context.ts';
 import { resultUnion } from './errors.ts';
-import { uuidOf } from './ids.ts';
+import { NOWHERE, uuidOf } from './ids.ts';
 import { IdInput } from './inputs.ts';
 import { LinkTracking } from './link-tracking.ts';
+import { onId } from './guards.ts';
+import { callerAt } from './locate.ts';
 import { Message } from './message.ts';
+import { ownServerOf } from './server.ts';
 
 const MB = 1024 * 1024;
 
@@ -132,6 +137,27 @@ function* settled<T>(outcomes: Iterable<T | ExpectedError>): Iterable<T | Promis
   for (const outcome of outcomes) yield outcome instanceof ExpectedError ? Promise.reject(outcome) : outcome;
 }
 
+type Request = ReturnType<typeof requestOf>;
+
+/** A token sends on its own server unless it names one; a person names one. */
+function senderAt(context: Context, serverId: string | null): Promise<Caller> {
+  if (serverId === null && ownServerOf(context) === null)
+    throw InvalidInput.at(['serverId'], 'Name the server: the caller is not bound to one.');
+  return callerAt(context, sendEmail.permission, 'server', serverId ?? NOWHERE);
+}
+
+/** Emails of one request may be of several servers; what cannot be sent for one of them fails by itself. */
+async function sendAll(context: Context, requests: readonly Request[]) {
+  const [only] = context.callers;
+  if (context.asker !== null && 'actor' in context.asker && only !== undefined)
+    return sendEmails(context.deps, only, requests);
+  const [first] = requests;
+  const { serverId } = first ?? { serverId: null };
+  if (requests.some((request) => request.serverId !== serverId))
+    throw new BadUserInput('input.messages: a person sends a batch on one server.');
+  return sendEmails(context.deps, await senderAt(context, serverId), requests);
+}
+
 const SendEmailResult = resultUnion(
   'SendEmailResult',
   Message,
@@ -146,7 +172,7 @@ const CancelEmailResult = resultUnion(
 );
 
 builder.mutationFields((t) => ({
-  sendEmail: t.withAuth({ can: sendEmail.permission }).field({
+  sendEmail: t.withAuth(onId(sendEmail, 'server', 'input.serverId')).field({
     type: SendEmailResult,
     nullable: true,
     description: guarded(
@@ -155,7 +181,10 @@ builder.mutationFields((t) => ({
     ),
     extensions: { cost: 1 },
     args: { input: t.arg({ type: SendEmailInput, description: 'The email.' }) },
-    resolve: (_root, { input }, { deps, caller }) => sendEmail(deps, caller, requestOf(input)),
+    resolve: async (_root, { input }, context) => {
+      const request = requestOf(input);
+      return sendEmail(context.deps, await senderAt(context, request.serverId), request);
+    },
   }),
   sendEmails: t.withAuth({ can: sendEmail.permission }).field({
     type: [SendEmailResult],
@@ -166,14 +195,16 @@ builder.mutationFields((t) => ({
     ),
     extensions: { cost: 1, costPerItem: { argument: 'input.messages', cost: 1 } },
     args: { input: t.arg({ type: SendEmailsInput, description: 'The emails.' }) },
-    resolve: async (_root, { input }, { deps, caller }) =>
-      settled(await sendEmails(deps, caller, input.messages.map(requestOf))),
+    resolve: async (_root, { input }, context) => settled(await sendAll(context, input.messages.map(requestOf))),
   }),
-  cancelEmail: t.withAuth({ can: cancelEmail.permission }).field({
+  cancelEmail: t.withAuth(onId(cancelEmail, 'message', 'input.id')).field({
     type: CancelEmailResult,
     nullable: true,
     description: guarded(cancelEmail.permission, 'Takes back what was not handed over yet.'),
     args: { input: t.arg({ type: IdInput, description: 'The message.' }) },
-    resolve: (_root, { input }, { deps, caller }) => cancelEmail(deps, caller, { id: uuidOf('message', input.id) }),
+    resolve: async (_root, { input }, context) => {
+      const id = uuidOf('message', input.id);
+      return cancelEmail(context.deps, await callerAt(context, cancelEmail.permission, 'message', id), { id });
+    },
   }),
 }));

@@ -5,11 +5,14 @@ import {
   Conflict,
   type ExpectedError,
   IdempotencyConflict,
+  InvalidCode,
+  InvalidCredentials,
   InvalidInput,
   LimitReached,
   NotFound,
   SenderNotVerified,
   type SuppressedRecipient,
+  WeakPassword,
 } from '#/domain/errors.ts';
 import type { ErrorClass } from '#/resolvers/define.ts';
 import { builder } from './builder.ts';
@@ -62,6 +65,36 @@ builder.objectType(LimitReached, {
   description: 'A limit of the account or server; `limit` is its value.',
   interfaces,
   fields: (t) => ({ limit: t.exposeInt('limit', { description: 'How many are allowed.' }) }),
+});
+
+builder.objectType(InvalidCredentials, {
+  name: 'InvalidCredentials',
+  description: 'The address or the password is not right; which of them is not told.',
+  interfaces,
+});
+
+builder.objectType(InvalidCode, {
+  name: 'InvalidCode',
+  description: 'Wrong, expired or already used code or link.',
+  interfaces,
+  fields: (t) => ({
+    attemptsLeft: t.exposeInt('attemptsLeft', {
+      nullable: true,
+      description: 'Tries that are left until each costs a pause; null where that is not told.',
+    }),
+  }),
+});
+
+builder.objectType(WeakPassword, {
+  name: 'WeakPassword',
+  description: 'The password is too short or too easy to guess.',
+  interfaces,
+  fields: (t) => ({
+    suggestions: t.stringList({
+      description: 'What would make it better.',
+      resolve: ({ suggestions }) => [...suggestions],
+    }),
+  }),
 });
 
 builder.objectType(SenderNotVerified, {

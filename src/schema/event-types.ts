@@ -18,8 +18,8 @@ function refOf<T extends EventType>(type: T) {
   return builder.objectRef<EventOf<T>>(eventTypeNames[type]);
 }
 
-async function bounceOf({ data }: EventOf<'BOUNCED' | 'SPAM_COMPLAINT'>, context: Context) {
-  const bounce = await loadersOf(context).bounce.load(data.bounceId);
+async function bounceOf(event: EventOf<'BOUNCED' | 'SPAM_COMPLAINT'>, context: Context) {
+  const bounce = await loadersOf(context, event).bounce.load(event.data.bounceId);
   if (bounce === null) throw new Error('an event without its bounce');
   return bounce;
 }

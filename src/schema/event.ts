@@ -2,6 +2,7 @@
 import { encodeId } from '#/domain/ids.ts';
 import { type EventType, cursorOf, type LoggedEvent } from '#/resolvers/events/message-events.ts';
 import { builder, guarded } from './builder.ts';
+import { onItsServer } from './guards.ts';
 import { loadersOf } from './loaders.ts';
 import { Message } from './message.ts';
 
@@ -42,7 +43,7 @@ export const MessageEvent = builder.interfaceRef<LoggedEvent>('MessageEvent');
 MessageEvent.implement({
   description: guarded('event.read', 'Something that happened to a message.'),
   // On the type, so that it is asked for each event of a subscription too.
-  authScopes: { can: 'event.read' },
+  authScopes: onItsServer('event.read'),
   resolveType: ({ type }) => eventTypeNames[type],
   fields: (t) => ({
     id: t.id({
@@ -59,17 +60,17 @@ MessageEvent.implement({
       description: 'The message that it happened to.',
       resolve: ({ messageId }) => encodeId('message', messageId),
     }),
-    message: t.withAuth({ can: 'message.read' }).field({
+    message: t.withAuth(onItsServer('message.read')).field({
       type: Message,
       nullable: true,
       description: guarded('message.read', 'The message that it happened to. Null once removed by retention.'),
-      resolve: ({ messageId }, _args, context) => loadersOf(context).message.load(messageId),
+      resolve: (event, _args, context) => loadersOf(context, event).message.load(event.messageId),
     }),
     recipient: t.exposeString('recipient', { nullable: true, description: 'The address that it is about.' }),
     stream: t.string({
       description: 'Slug of the stream.',
-      resolve: async ({ streamId }, _args, context) => {
-        const stream = await loadersOf(context).stream.load(streamId);
+      resolve: async (event, _args, context) => {
+        const stream = await loadersOf(context, event).stream.load(event.streamId);
         if (stream === null) throw new Error('an event without a stream');
         return stream.slug;
       },

@@ -8,6 +8,7 @@ import { findBounces } from '#/db/bounces.ts';
 import { listDkimKeys } from '#/db/dkim-keys.ts';
 import { listDomainRecords } from '#/db/domain-records.ts';
 import { findDomains, listServerDomains } from '#/db/domains.ts';
+import { listGrants } from '#/db/memberships.ts';
 import { findMessages } from '#/db/messages.ts';
 import { listAttempts, listDueTimes, listRecipients } from '#/db/recipients.ts';
 import type { ReadScope } from '#/db/scope.ts';
@@ -16,7 +17,7 @@ import { findServers, findStreams, listStreams } from '#/db/servers.ts';
 import { listSuppressionReasons } from '#/db/suppressions.ts';
 import { listMessageEvents, type LoggedEvent, type MessageEventsKey } from '#/resolvers/events/message-events.ts';
 import { readContents } from '#/resolvers/messages/message-content.ts';
-import { type Context, scopeOf } from './context.ts';
+import { type AccountContext, type Context, within } from './context.ts';
 
 /** Content may be megabytes for each message. */
 const CONTENTS_AT_ONCE = 10;
@@ -24,9 +25,25 @@ const ROWS_AT_ONCE = 500;
 
 type Ids = readonly string[];
 
-export const loadersOf = createContextCache((context: Context) => {
-  const scope = scopeOf(context);
-  const now = () => context.deps.clock.now();
+const made = createContextCache((_context: Context) => new Map<string, Loaders>());
+
+/** The loaders of the account that `row` belongs to. */
+export function loadersOf(context: Context, row: { readonly accountId: string }): Loaders {
+  return loadersIn(context, within(context, row.accountId));
+}
+
+export function loadersIn(context: Context, at: AccountContext): Loaders {
+  const known = made(context).get(at.accountId);
+  if (known !== undefined) return known;
+  const loaders = makeLoaders(at);
+  made(context).set(at.accountId, loaders);
+  return loaders;
+}
+
+export type Loaders = ReturnType<typeof makeLoaders>;
+
+function makeLoaders({ scope, deps }: AccountContext) {
+  const now = () => deps.clock.now();
   return {
     account: one((ids) => findAccount(scope).then((row) => (row !== undefined && ids.includes(row.id) ? [row] : []))),
     server: one((ids) => findServers(scope, ids)),
@@ -39,6 +56,10 @@ export const loadersOf = createContextCache((context: Context) => {
     dkimKeys: many(
       (ids) => listDkimKeys(scope, ids),
       ({ domainId }) => domainId,
+    ),
+    grantsOfMember: many(
+      (ids) => listGrants(scope, ids),
+      ({ userId }) => userId,
     ),
     domainRecords: many(
       (ids) => listDomainRecords(scope, ids),
@@ -68,7 +89,7 @@ export const loadersOf = createContextCache((context: Context) => {
     suppressionReason: mapped((ids) => listSuppressionReasons(scope, ids), ROWS_AT_ONCE),
     events: eventsLoader(scope),
   };
-});
+}
 
 /** Null for what is not there, or not within the scope. */
 function one<R extends { readonly id: string }>(load: (ids: Ids) => Promise<readonly R[]>) {

@@ -1,13 +1,17 @@
 // The live stream of events.
 import { initContextCache } from '@pothos/core';
+import { InvalidInput } from '#/domain/errors.ts';
 import { followEvents } from '#/resolvers/events/follow-events.ts';
 import { builder, guarded } from './builder.ts';
 import type { Context } from './context.ts';
 import { MessageEvent, MessageEventFilter } from './event.ts';
 import { uuidOf } from './ids.ts';
+import { onId } from './guards.ts';
+import { callerAt } from './locate.ts';
+import { ownServerOf } from './server.ts';
 
 builder.subscriptionField('messageEvents', (t) =>
-  t.withAuth({ can: followEvents.permission }).field({
+  t.withAuth(onId(followEvents, 'server', 'serverId')).field({
     type: MessageEvent,
     description: guarded(
       followEvents.permission,
@@ -26,8 +30,11 @@ builder.subscriptionField('messageEvents', (t) =>
       }),
     },
     subscribe: async (_root, { serverId, filter, after }, context) => {
-      const events = await followEvents(context.deps, context.caller, {
-        serverId: typeof serverId === 'string' ? uuidOf('server', serverId) : null,
+      const id = typeof serverId === 'string' ? uuidOf('server', serverId) : ownServerOf(context);
+      if (id === null) throw InvalidInput.at(['serverId'], 'Name the server: the caller is not bound to one.');
+      const caller = await callerAt(context, followEvents.permission, 'server', id);
+      const events = await followEvents(context.deps, caller, {
+        serverId: id,
         filter: filter ?? {},
         after: after ?? null,
       });

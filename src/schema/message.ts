@@ -12,7 +12,9 @@ import {
 import { builder, guarded } from './builder.ts';
 import { MessageEventConnection } from './event.ts';
 import { uuidOf } from './ids.ts';
+import { onId, onItsServer } from './guards.ts';
 import { loadersOf } from './loaders.ts';
+import { callerAt } from './locate.ts';
 import { afterText, checkFirst, connectionOf, firstText, MAX_EVENT_PAGE } from './paging.ts';
 import { DeliveryStatus, Recipient } from './recipient.ts';
 import { MessageStream } from './stream.ts';
@@ -37,8 +39,8 @@ Message.implement({
     stream: t.field({
       type: MessageStream,
       description: 'The stream that it is sent on.',
-      resolve: async ({ streamId }, _args, context) => {
-        const stream = await loadersOf(context).stream.load(streamId);
+      resolve: async (message, _args, context) => {
+        const stream = await loadersOf(context, message).stream.load(message.streamId);
         if (stream === null) throw new Error('a message without a stream');
         return stream;
       },
@@ -66,35 +68,37 @@ Message.implement({
       type: [Recipient],
       description: 'Each address, in the order of to, cc and bcc.',
       extensions: { cost: 2 },
-      resolve: ({ id }, _args, context) => loadersOf(context).recipients.load(id),
+      resolve: (message, _args, context) => loadersOf(context, message).recipients.load(message.id),
     }),
-    htmlBody: t.withAuth({ can: 'content.read' }).string({
+    htmlBody: t.withAuth(onItsServer('content.read')).string({
       nullable: true,
       description: guarded('content.read', `The HTML body as it was given. ${removed}`),
       extensions: { cost: 5 },
-      resolve: async ({ id }, _args, context) => (await loadersOf(context).content.load(id))?.html ?? null,
+      resolve: async (message, _args, context) =>
+        (await loadersOf(context, message).content.load(message.id))?.html ?? null,
     }),
-    textBody: t.withAuth({ can: 'content.read' }).string({
+    textBody: t.withAuth(onItsServer('content.read')).string({
       nullable: true,
       description: guarded('content.read', `The text body as it was given. ${removed}`),
       extensions: { cost: 5 },
-      resolve: async ({ id }, _args, context) => (await loadersOf(context).content.load(id))?.text ?? null,
+      resolve: async (message, _args, context) =>
+        (await loadersOf(context, message).content.load(message.id))?.text ?? null,
     }),
     attachments: t.field({
       type: [AttachmentInfo],
       description: 'What is attached.',
       resolve: (message) => [...attachmentsOf(message)],
     }),
-    source: t.withAuth({ can: 'content.read' }).string({
+    source: t.withAuth(onItsServer('content.read')).string({
       nullable: true,
       description: guarded('content.read', `The RFC 5322 source as delivered. ${removed}`),
       extensions: { cost: 10 },
       resolve: async (message, _args, context) => {
-        const content = await loadersOf(context).content.load(message.id);
+        const content = await loadersOf(context, message).content.load(message.id);
         return content === null ? null : composeSource(message, content);
       },
     }),
-    events: t.withAuth({ can: 'event.read' }).field({
+    events: t.withAuth(onItsServer('event.read')).field({
       type: MessageEventConnection,
       description: guarded('event.read', 'What happened to it, oldest first.'),
       extensions: { cost: 2 },
@@ -106,7 +110,7 @@ Message.implement({
         const first = checkFirst(args.first, MAX_EVENT_PAGE);
         const after = args.after ?? null;
         const key = { messageId: message.id, after: positionIn(message, after), limit: first + 1 };
-        const events = await loadersOf(context).events.load(key);
+        const events = await loadersOf(context, message).events.load(key);
         return connectionOf(events.slice(0, first), { hasMore: events.length > first, after }, cursorOf);
       },
     }),
@@ -138,15 +142,19 @@ export const MessageFilter = builder.inputType('MessageFilter', {
 });
 
 builder.queryField('message', (t) =>
-  t.withAuth({ can: getMessage.permission }).field({
+  t.withAuth(onId(getMessage, 'message', 'id')).field({
     type: Message,
     nullable: true,
     description: guarded(getMessage.permission, 'A message by its id; null once removed.'),
     args: { id: t.arg.id({ description: 'Of the message.' }) },
-    resolve: (_root, { id }, { deps, caller }) =>
-      getMessage(deps, caller, { id: uuidOf('message', id) }).catch((error: unknown) => {
+    resolve: async (_root, args, context) => {
+      const id = uuidOf('message', args.id);
+      try {
+        return await getMessage(context.deps, await callerAt(context, getMessage.permission, 'message', id), { id });
+      } catch (error) {
         if (error instanceof NotFound) return null;
         throw error;
-      }),
+      }
+    },
   }),
 );

@@ -1,12 +1,14 @@
 // Things by their id alone. What is somebody else's is null, like what never existed; rights are those of the fields
 // under which the things stand.
+import { refusalOf } from '#/domain/actor.ts';
 import { BadUserInput, Forbidden } from '#/domain/errors.ts';
-import { decodeId } from '#/domain/ids.ts';
-import { type Permission, refusalOf } from '#/domain/permissions.ts';
+import { decodeId, type IdKind } from '#/domain/ids.ts';
+import type { Permission } from '#/domain/permissions.ts';
 import { builder } from './builder.ts';
-import type { SignedContext } from './context.ts';
-import { loadersOf } from './loaders.ts';
+import type { Context } from './context.ts';
+import { type Located, type LocatedKind, locate } from './locate.ts';
 import { MAX_PAGE } from './paging.ts';
+import { findUserNode } from './user-node.ts';
 
 builder.queryFields((t) => ({
   node: t.withAuth({ authenticated: true }).field({
@@ -29,54 +31,59 @@ builder.queryFields((t) => ({
   }),
 }));
 
-async function findNode(context: SignedContext, id: string): Promise<object | null> {
+interface NodeRule {
+  readonly typeName: string;
+  readonly permission: Permission;
+}
+
+const rules: Readonly<Partial<Record<IdKind, NodeRule>>> & Readonly<Record<LocatedKind, NodeRule>> = {
+  account: { typeName: 'Account', permission: 'account.read' },
+  server: { typeName: 'Server', permission: 'server.read' },
+  stream: { typeName: 'MessageStream', permission: 'stream.read' },
+  message: { typeName: 'Message', permission: 'message.read' },
+  bounce: { typeName: 'Bounce', permission: 'event.read' },
+  domain: { typeName: 'Domain', permission: 'domain.read' },
+  signature: { typeName: 'SenderSignature', permission: 'domain.read' },
+  token: { typeName: 'ServerToken', permission: 'serverToken.read' },
+};
+
+async function findNode(context: Context, id: string): Promise<object | null> {
   const decoded = decodeId(id);
   if (decoded === null) return null;
   const { kind, uuid } = decoded;
-  const loaders = loadersOf(context);
-  switch (kind) {
-    case 'account':
-      require(context, 'account.read');
-      return as('Account', await loaders.account.load(uuid));
-    case 'server':
-      require(context, 'server.read');
-      return as('Server', await loaders.server.load(uuid));
-    case 'stream': {
-      require(context, 'stream.read');
-      const stream = await loaders.stream.load(uuid);
-      // A stream goes with its server.
-      return stream === null || (await loaders.server.load(stream.serverId)) === null
-        ? null
-        : as('MessageStream', stream);
-    }
-    case 'message':
-      require(context, 'message.read');
-      return as('Message', await loaders.message.load(uuid));
-    case 'bounce':
-      require(context, 'event.read');
-      return as('Bounce', await loaders.bounce.load(uuid));
-    case 'domain':
-      require(context, 'domain.read');
-      return as('Domain', await loaders.domain.load(uuid));
-    case 'signature':
-      require(context, 'domain.read');
-      return as('SenderSignature', await loaders.signature.load(uuid));
-    case 'token': {
-      // Its own: other tokens are nobody's to see here.
-      const { actor } = context.caller;
-      if (actor.kind === 'OPERATOR' || actor.tokenId !== uuid) return null;
-      return as(actor.kind === 'SERVER_TOKEN' ? 'ServerToken' : 'AccountToken', await loaders.token.load(uuid));
-    }
-    default:
-      return null;
-  }
+  if (kind === 'user' || kind === 'session' || kind === 'factor') return findUserNode(context, kind, uuid);
+  if (!isLocated(kind)) return null;
+  if (kind === 'token') return findToken(context, uuid);
+  const { typeName, permission } = rules[kind];
+  refuseTokenWithout(context, permission);
+  const located = await locate(context, kind, uuid);
+  return located === null ? null : nodeOf(located, typeName, permission);
 }
 
-function require({ caller }: SignedContext, permission: Permission): void {
-  const refusal = refusalOf(caller.actor, permission);
+function isLocated(kind: IdKind): kind is LocatedKind {
+  return kind in rules;
+}
+
+function nodeOf({ at, row, serverId }: Located, typeName: string, permission: Permission): object {
+  const refusal = refusalOf(at.caller.actor, permission, serverId);
   if (refusal !== null) throw new Forbidden(refusal);
+  return { ...row, __typename: typeName };
 }
 
-function as(typeName: string, row: object | null): object | null {
-  return row === null ? null : { ...row, __typename: typeName };
+/** A token sees itself; other tokens are for people who may manage them. */
+async function findToken(context: Context, uuid: string): Promise<object | null> {
+  const located = await locate(context, 'token', uuid);
+  if (located === null) return null;
+  const { actor } = located.at.caller;
+  const typeName = located.serverId === null ? 'AccountToken' : 'ServerToken';
+  const own = 'tokenId' in actor && actor.tokenId === uuid;
+  if (own) return { ...located.row, __typename: typeName };
+  if ('tokenId' in actor) return null;
+  return nodeOf(located, typeName, located.serverId === null ? 'accountToken.read' : 'serverToken.read');
+}
+
+/** A token that may not see things of a kind is told so, whether or not this one is there. */
+function refuseTokenWithout({ asker }: Context, permission: Permission): void {
+  const refusal = asker !== null && 'actor' in asker ? refusalOf(asker.actor, permission) : null;
+  if (refusal !== null) throw new Forbidden(refusal);
 }

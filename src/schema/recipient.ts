@@ -1,6 +1,7 @@
 // Recipients of a message, and the attempts to deliver to them.
 import type { AttemptRow, RecipientRow } from '#/db/recipients.ts';
 import { builder, guarded } from './builder.ts';
+import { onItsServer } from './guards.ts';
 import { loadersOf } from './loaders.ts';
 
 const RecipientKind = builder.enumType('RecipientKind', {
@@ -63,19 +64,22 @@ export const Recipient = builder.objectRef<RecipientRow>('Recipient').implement(
       description: 'How far delivery has come.',
       resolve: ({ status }) => status,
     }),
-    attempts: t.withAuth({ can: 'message.read' }).field({
+    attempts: t.withAuth(onItsServer('message.read')).field({
       type: [DeliveryAttempt],
       description: guarded('message.read', 'What was tried, oldest first.'),
       extensions: { cost: 2 },
-      resolve: async ({ messageId, ordinal }, _args, context) =>
-        (await loadersOf(context).attempts.load(messageId)).filter((attempt) => attempt.ordinal === ordinal),
+      resolve: async (recipient, _args, context) =>
+        (await loadersOf(context, recipient).attempts.load(recipient.messageId)).filter(
+          ({ ordinal }) => ordinal === recipient.ordinal,
+        ),
     }),
-    nextAttemptAt: t.withAuth({ can: 'message.read' }).field({
+    nextAttemptAt: t.withAuth(onItsServer('message.read')).field({
       type: 'DateTime',
       nullable: true,
       description: guarded('message.read', 'When it is tried next; null when it is not, or is being tried now.'),
-      resolve: async ({ messageId, ordinal }, _args, context) => {
-        const due = (await loadersOf(context).dueTimes.load(messageId)).find((time) => time.ordinal === ordinal);
+      resolve: async (recipient, _args, context) => {
+        const times = await loadersOf(context, recipient).dueTimes.load(recipient.messageId);
+        const due = times.find(({ ordinal }) => ordinal === recipient.ordinal);
         return due === undefined || due.leased ? null : due.dueAt;
       },
     }),

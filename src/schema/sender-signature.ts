@@ -13,6 +13,8 @@ import { resendSenderSignature } from '#/resolvers/sender-signatures/resend-send
 import { builder, guarded } from './builder.ts';
 import { resultUnion } from './errors.ts';
 import { uuidOf } from './ids.ts';
+import { onId } from './guards.ts';
+import { callerAt } from './locate.ts';
 import { Deleted, IdInput } from './inputs.ts';
 
 export const SenderSignature = builder.objectRef<SignatureRow>('SenderSignature').implement({
@@ -72,7 +74,7 @@ const RemoveSenderSignatureResult = resultUnion(
 );
 
 builder.mutationFields((t) => ({
-  addSenderSignature: t.withAuth({ can: addSenderSignature.permission }).field({
+  addSenderSignature: t.withAuth(onId(addSenderSignature, 'account', 'input.accountId')).field({
     type: AddSenderSignatureResult,
     nullable: true,
     description: guarded(
@@ -81,16 +83,19 @@ builder.mutationFields((t) => ({
     ),
     extensions: { cost: 20 },
     args: { input: t.arg({ type: AddSenderSignatureInput, description: 'The new signature.' }) },
-    resolve: (_root, { input }, { deps, caller }) =>
-      addSenderSignature(deps, caller, {
-        accountId: uuidOf('account', input.accountId),
+    resolve: async (_root, { input }, context) => {
+      const accountId = uuidOf('account', input.accountId);
+      const caller = await callerAt(context, addSenderSignature.permission, 'account', accountId);
+      return addSenderSignature(context.deps, caller, {
+        accountId,
         address: input.address,
         name: input.name,
         replyTo: input.replyTo ?? null,
         note: input.note ?? null,
-      }),
+      });
+    },
   }),
-  resendSenderSignature: t.withAuth({ can: resendSenderSignature.permission }).field({
+  resendSenderSignature: t.withAuth(onId(resendSenderSignature, 'signature', 'input.id')).field({
     type: ResendSenderSignatureResult,
     nullable: true,
     description: guarded(
@@ -99,10 +104,13 @@ builder.mutationFields((t) => ({
     ),
     extensions: { cost: 20 },
     args: { input: t.arg({ type: IdInput, description: 'The signature.' }) },
-    resolve: (_root, { input }, { deps, caller }) =>
-      resendSenderSignature(deps, caller, { id: uuidOf('signature', input.id) }),
+    resolve: async (_root, { input }, context) => {
+      const id = uuidOf('signature', input.id);
+      const caller = await callerAt(context, resendSenderSignature.permission, 'signature', id);
+      return resendSenderSignature(context.deps, caller, { id });
+    },
   }),
-  removeSenderSignature: t.withAuth({ can: removeSenderSignature.permission }).field({
+  removeSenderSignature: t.withAuth(onId(removeSenderSignature, 'signature', 'input.id')).field({
     type: RemoveSenderSignatureResult,
     nullable: true,
     description: guarded(
@@ -110,8 +118,10 @@ builder.mutationFields((t) => ({
       'Removes a signature. Its address can no longer be sent from.',
     ),
     args: { input: t.arg({ type: IdInput, description: 'The signature.' }) },
-    resolve: async (_root, { input }, { deps, caller }) => {
-      const { id } = await removeSenderSignature(deps, caller, { id: uuidOf('signature', input.id) });
+    resolve: async (_root, { input }, context) => {
+      const uuid = uuidOf('signature', input.id);
+      const caller = await callerAt(context, removeSenderSignature.permission, 'signature', uuid);
+      const { id } = await removeSenderSignature(context.deps, caller, { id: uuid });
       return { id: encodeId('signature', id) };
     },
   }),

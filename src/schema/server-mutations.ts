@@ -7,6 +7,8 @@ import { updateServer } from '#/resolvers/servers/update-server.ts';
 import { builder, guarded } from './builder.ts';
 import { resultUnion } from './errors.ts';
 import { uuidOf } from './ids.ts';
+import { onId } from './guards.ts';
+import { callerAt } from './locate.ts';
 import { Deleted, IdInput } from './inputs.ts';
 import { LinkTracking } from './link-tracking.ts';
 import { DeliveryType, Server, ServerColor } from './server.ts';
@@ -60,40 +62,46 @@ const DeleteServerResult = resultUnion(
 );
 
 builder.mutationFields((t) => ({
-  createServer: t.withAuth({ can: createServer.permission }).field({
+  createServer: t.withAuth(onId(createServer, 'account', 'input.accountId')).field({
     type: CreateServerResult,
     nullable: true,
     description: guarded(createServer.permission, 'Makes a server with the streams outbound, inbound and broadcast.'),
     args: { input: t.arg({ type: CreateServerInput, description: 'The new server.' }) },
-    resolve: (_root, { input }, { deps, caller }) =>
-      createServer(deps, caller, {
-        accountId: uuidOf('account', input.accountId),
+    resolve: async (_root, { input }, context) => {
+      const accountId = uuidOf('account', input.accountId);
+      return createServer(context.deps, await callerAt(context, createServer.permission, 'account', accountId), {
+        accountId,
         name: input.name,
         color: input.color ?? null,
         deliveryType: input.deliveryType ?? null,
         trackOpens: input.trackOpens ?? null,
         trackLinks: input.trackLinks ?? null,
-      }),
+      });
+    },
   }),
-  updateServer: t.withAuth({ can: updateServer.permission }).field({
+  updateServer: t.withAuth(onId(updateServer, 'server', 'input.id')).field({
     type: UpdateServerResult,
     nullable: true,
     description: guarded(updateServer.permission, 'Changes the settings of a server.'),
     args: { input: t.arg({ type: UpdateServerInput, description: 'The changes.' }) },
-    resolve: (_root, { input: { domainIds, ...input } }, { deps, caller }) =>
-      updateServer(deps, caller, {
+    resolve: async (_root, { input: { domainIds, ...input } }, context) => {
+      const id = uuidOf('server', input.id);
+      return updateServer(context.deps, await callerAt(context, updateServer.permission, 'server', id), {
         ...input,
-        id: uuidOf('server', input.id),
+        id,
         domainIds: domainIds?.map((id) => uuidOf('domain', id)) ?? (domainIds === null ? null : undefined),
-      }),
+      });
+    },
   }),
-  deleteServer: t.withAuth({ can: deleteServer.permission }).field({
+  deleteServer: t.withAuth(onId(deleteServer, 'server', 'input.id')).field({
     type: DeleteServerResult,
     nullable: true,
     description: guarded(deleteServer.permission, 'Deletes a server. Its tokens are dead at once.'),
     args: { input: t.arg({ type: IdInput, description: 'The server.' }) },
-    resolve: async (_root, { input }, { deps, caller }) => {
-      const { id } = await deleteServer(deps, caller, { id: uuidOf('server', input.id) });
+    resolve: async (_root, { input }, context) => {
+      const uuid = uuidOf('server', input.id);
+      const caller = await callerAt(context, deleteServer.permission, 'server', uuid);
+      const { id } = await deleteServer(context.deps, caller, { id: uuid });
       return { id: encodeId('server', id) };
     },
   }),

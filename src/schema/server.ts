@@ -1,7 +1,7 @@
 // Servers as they are read; what is done to them stands in server-mutations.ts.
 import type { ServerRow } from '#/db/servers.ts';
 import { decodeIdOf, encodeId } from '#/domain/ids.ts';
-import { refusalOf } from '#/domain/permissions.ts';
+import { refusalOf } from '#/domain/actor.ts';
 import { DEFAULT_COLOR, type ServerColor as Color, serverColors } from '#/domain/servers.ts';
 import { listMessages } from '#/resolvers/messages/list-messages.ts';
 import { getEvents } from '#/resolvers/events/get-events.ts';
@@ -9,7 +9,10 @@ import { cursorOf } from '#/resolvers/events/message-events.ts';
 import { builder, guarded } from './builder.ts';
 import { MessageEventConnection, MessageEventFilter } from './event.ts';
 import { LinkTracking, linkTrackingOf } from './link-tracking.ts';
-import { loadersOf } from './loaders.ts';
+import { type Context, within } from './context.ts';
+import { onId, onServer } from './guards.ts';
+import { loadersIn, loadersOf } from './loaders.ts';
+import { locate } from './locate.ts';
 import { MessageConnection, MessageFilter } from './message.ts';
 import { afterText, checkFirst, connectionOf, firstText, MAX_EVENT_PAGE } from './paging.ts';
 import { MessageStream } from './stream.ts';
@@ -36,7 +39,7 @@ export const DeliveryType = builder.enumType('DeliveryType', {
   } as const,
 });
 
-const ServerAccessLevel = builder.enumType('ServerAccessLevel', {
+export const ServerAccessLevel = builder.enumType('ServerAccessLevel', {
   description: 'How far somebody may go on a server.',
   values: {
     ADMIN: { description: 'May change it.' },
@@ -63,7 +66,8 @@ export const Server = builder.objectRef<ServerRow>('Server').implement({
     viewerLevel: t.withAuth({ authenticated: true }).field({
       type: ServerAccessLevel,
       description: 'What the caller may do to the server itself.',
-      resolve: (_server, _args, { caller }) => (refusalOf(caller.actor, 'server.update') === null ? 'ADMIN' : 'VIEWER'),
+      resolve: ({ id, accountId }, _args, context) =>
+        refusalOf(within(context, accountId).caller.actor, 'server.update', id) === null ? 'ADMIN' : 'VIEWER',
     }),
     trackOpens: t.exposeBoolean('trackOpens', { description: 'Opens are recorded unless an email says otherwise.' }),
     trackLinks: t.field({
@@ -71,26 +75,26 @@ export const Server = builder.objectRef<ServerRow>('Server').implement({
       description: 'Which links are tracked unless an email says otherwise.',
       resolve: ({ trackLinks }) => linkTrackingOf(trackLinks),
     }),
-    streams: t.withAuth({ can: 'stream.read' }).field({
+    streams: t.withAuth(onServer('stream.read')).field({
       type: [MessageStream],
       description: 'The streams of the server that the caller may see, oldest first.',
       args: { includeArchived: t.arg.boolean({ required: false, description: 'Archived ones too; not unless said.' }) },
-      resolve: async ({ id }, { includeArchived }, context) => {
-        const streams = await loadersOf(context).streamsOfServer.load(id);
+      resolve: async (server, { includeArchived }, context) => {
+        const streams = await loadersOf(context, server).streamsOfServer.load(server.id);
         return streams.filter(({ archivedAt }) => includeArchived === true || archivedAt === null);
       },
     }),
-    stream: t.withAuth({ can: 'stream.read' }).field({
+    stream: t.withAuth(onServer('stream.read')).field({
       type: MessageStream,
       nullable: true,
       description: 'One stream, archived or not.',
       args: { slug: t.arg.string({ description: 'Its slug.' }) },
-      resolve: async ({ id }, { slug }, context) => {
-        const streams = await loadersOf(context).streamsOfServer.load(id);
+      resolve: async (server, { slug }, context) => {
+        const streams = await loadersOf(context, server).streamsOfServer.load(server.id);
         return streams.find((stream) => stream.slug === slug) ?? null;
       },
     }),
-    messages: t.withAuth({ can: listMessages.permission }).field({
+    messages: t.withAuth(onServer(listMessages.permission)).field({
       type: MessageConnection,
       description: guarded(listMessages.permission, 'Messages that are kept, newest first.'),
       extensions: { cost: 5 },
@@ -99,14 +103,15 @@ export const Server = builder.objectRef<ServerRow>('Server').implement({
         after: t.arg.string({ required: false, description: afterText }),
         filter: t.arg({ type: MessageFilter, required: false, description: 'Only those that pass; all unless given.' }),
       },
-      resolve: async ({ id }, args, { deps, caller }) => {
+      resolve: async ({ id, accountId }, args, context) => {
+        const { deps, caller } = within(context, accountId);
         const first = checkFirst(args.first);
         const after = args.after ?? null;
         const page = await listMessages(deps, caller, { serverId: id, first, after, filter: args.filter ?? {} });
         return connectionOf(page.messages, { hasMore: page.hasMore, after }, (row) => encodeId('message', row.id));
       },
     }),
-    events: t.withAuth({ can: getEvents.permission }).field({
+    events: t.withAuth(onServer(getEvents.permission)).field({
       type: MessageEventConnection,
       description: guarded(
         getEvents.permission,
@@ -122,7 +127,8 @@ export const Server = builder.objectRef<ServerRow>('Server').implement({
           description: 'Only those that pass; all unless given.',
         }),
       },
-      resolve: async ({ id }, args, { deps, caller }) => {
+      resolve: async ({ id, accountId }, args, context) => {
+        const { deps, caller } = within(context, accountId);
         const first = checkFirst(args.first, MAX_EVENT_PAGE);
         const after = args.after ?? null;
         const page = await getEvents(deps, caller, { serverId: id, first, after, filter: args.filter ?? {} });
@@ -138,14 +144,20 @@ export const ServerConnection = builder.connectionObject(
 );
 
 builder.queryField('server', (t) =>
-  t.withAuth({ can: 'server.read' }).field({
+  t.withAuth(onId({ permission: 'server.read' }, 'server', 'id')).field({
     type: Server,
     nullable: true,
     description: 'A server by its id. Without id: the server of the calling token.',
     args: { id: t.arg.id({ required: false, description: 'Of the server.' }) },
-    resolve: (_root, { id }, context) => {
-      const uuid = typeof id === 'string' ? decodeIdOf('server', id) : context.scope.serverId;
-      return uuid === null ? null : loadersOf(context).server.load(uuid);
+    resolve: async (_root, { id }, context) => {
+      const uuid = typeof id === 'string' ? decodeIdOf('server', id) : ownServerOf(context);
+      const located = uuid === null ? null : await locate(context, 'server', uuid);
+      return located === null || uuid === null ? null : loadersIn(context, located.at).server.load(uuid);
     },
   }),
 );
+
+/** The server that the calling token is bound to; null for everybody else. */
+export function ownServerOf({ asker }: Context): string | null {
+  return asker !== null && 'actor' in asker && asker.actor.kind === 'SERVER_TOKEN' ? asker.actor.serverId : null;
+}

@@ -10,6 +10,8 @@ import { builder, guarded } from './builder.ts';
 import { resultUnion } from './errors.ts';
 import { uuidOf } from './ids.ts';
 import { IdInput } from './inputs.ts';
+import { onId } from './guards.ts';
+import { callerAt } from './locate.ts';
 
 export const StreamKind = builder.enumType('StreamKind', {
   description: 'What a stream carries.',
@@ -77,7 +79,7 @@ const UnarchiveStreamResult = resultUnion(
 );
 
 builder.mutationFields((t) => ({
-  createStream: t.withAuth({ can: createStream.permission }).field({
+  createStream: t.withAuth(onId(createStream, 'server', 'input.serverId')).field({
     type: CreateStreamResult,
     nullable: true,
     description: guarded(
@@ -85,14 +87,13 @@ builder.mutationFields((t) => ({
       `Adds a stream to a server, which may have ${MAX_STREAMS}, archived ones included.`,
     ),
     args: { input: t.arg({ type: CreateStreamInput, description: 'The new stream.' }) },
-    resolve: (_root, { input }, { deps, caller }) =>
-      createStream(deps, caller, {
-        ...input,
-        serverId: uuidOf('server', input.serverId),
-        description: input.description ?? null,
-      }),
+    resolve: async (_root, { input }, context) => {
+      const serverId = uuidOf('server', input.serverId);
+      const caller = await callerAt(context, createStream.permission, 'server', serverId);
+      return createStream(context.deps, caller, { ...input, serverId, description: input.description ?? null });
+    },
   }),
-  archiveStream: t.withAuth({ can: archiveStream.permission }).field({
+  archiveStream: t.withAuth(onId(archiveStream, 'stream', 'input.id')).field({
     type: ArchiveStreamResult,
     nullable: true,
     description: guarded(
@@ -100,13 +101,19 @@ builder.mutationFields((t) => ({
       `Stops sending on a stream. It can be brought back for ${PURGE_DAYS} days. The streams outbound and inbound cannot be archived.`,
     ),
     args: { input: t.arg({ type: IdInput, description: 'The stream.' }) },
-    resolve: (_root, { input }, { deps, caller }) => archiveStream(deps, caller, { id: uuidOf('stream', input.id) }),
+    resolve: async (_root, { input }, context) => {
+      const id = uuidOf('stream', input.id);
+      return archiveStream(context.deps, await callerAt(context, archiveStream.permission, 'stream', id), { id });
+    },
   }),
-  unarchiveStream: t.withAuth({ can: unarchiveStream.permission }).field({
+  unarchiveStream: t.withAuth(onId(unarchiveStream, 'stream', 'input.id')).field({
     type: UnarchiveStreamResult,
     nullable: true,
     description: guarded(unarchiveStream.permission, 'Brings an archived stream back.'),
     args: { input: t.arg({ type: IdInput, description: 'The stream.' }) },
-    resolve: (_root, { input }, { deps, caller }) => unarchiveStream(deps, caller, { id: uuidOf('stream', input.id) }),
+    resolve: async (_root, { input }, context) => {
+      const id = uuidOf('stream', input.id);
+      return unarchiveStream(context.deps, await callerAt(context, unarchiveStream.permission, 'stream', id), { id });
+    },
   }),
 }));

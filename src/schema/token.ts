@@ -89,7 +89,8 @@ builder.objectRef<TokenRow>('ServerToken').implement({
       type: MessageStream,
       nullable: true,
       description: 'Bound to this stream; null for all.',
-      resolve: ({ streamId }, _args, context) => (streamId === null ? null : loadersOf(context).stream.load(streamId)),
+      resolve: (token, _args, context) =>
+        token.streamId === null ? null : loadersOf(context, token).stream.load(token.streamId),
     }),
   }),
 });

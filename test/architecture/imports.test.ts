@@ -42,11 +42,15 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   nodemailer: ['mail/'],
   yauzl: ['mail/reports/'],
   zod: ['domain/', 'resolvers/', 'runtime/config.ts'],
-  argon2: ['runtime/password-hash.ts'],
+  argon2: ['runtime/password-hash'],
+  '@zxcvbn-ts/': ['domain/password/'],
   pino: ['runtime/log.ts'],
   // Metrics of all processes are gathered by the one that started them.
   'prom-client': ['http/', 'cli/', 'app.ts'],
   tldts: ['domain/sender-identity/'],
+  otpauth: ['resolvers/second-factor/'],
+  uqr: ['resolvers/second-factor/'],
+  '@simplewebauthn/server': ['resolvers/second-factor/'],
   'ipaddr.js': ['http/', 'delivery/route.ts', 'resolvers/tokens/', 'runtime/config.ts'],
 };
 
@@ -85,12 +89,23 @@ const words: readonly { readonly what: string; readonly word: RegExp; readonly a
     allowed: ['db/scope.ts'],
   },
   // `command` opens the transaction of a use-case; nobody else may.
-  { what: 'a write scope', word: /\bwriteInScope\(/, allowed: ['db/scope.ts', 'resolvers/define.ts'] },
+  {
+    what: 'a write scope',
+    word: /\bwriteInScope\(/,
+    allowed: ['db/scope.ts', 'resolvers/define.ts', 'resolvers/staff-access/record-look.ts'],
+  },
   { what: 'the scope of the installation', word: /\bsystemScope\(/, allowed: ['db/scope.ts', 'app.ts'] },
   {
     what: 'a write scope of the installation',
     word: /\b(?:writeInSystemScope|writeStatement)\(/,
-    allowed: ['db/scope.ts', 'delivery/', 'maintenance/', 'resolvers/installation/', 'cli/'],
+    allowed: [
+      'db/scope.ts',
+      'delivery/',
+      'maintenance/',
+      'resolvers/installation/',
+      'resolvers/define-personal.ts',
+      'cli/',
+    ],
   },
   {
     what: 'a read scope',

@@ -21,7 +21,7 @@ import {
 } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodeId, type IdKind } from '#/domain/ids.ts';
-import type { Actor } from '#/domain/permissions.ts';
+import type { Actor } from '#/domain/actor.ts';
 import { schema } from '#/schema/index.ts';
 import { type TestAccount, type World, world } from '../support/world.ts';
 

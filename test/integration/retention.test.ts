@@ -18,7 +18,7 @@ test('a message is hidden when it expires, and its partitions go when their week
   await using world = await deliveryWorld({ outbound: nowhere, clock });
   const { db } = world.deps;
   const id = await world.send({});
-  const scope = readScope(db, { accountId: world.accountId, serverId: world.serverId, streamId: null });
+  const scope = readScope(db, { accountId: world.accountId, servers: [world.serverId], streamId: null });
   const house = { system: systemScope(db), clock, log: silentLog, secrets: world.deps.secrets };
   const found = async () => (await findMessages(scope, [id], clock.now())).length;
   const stored = async () => {

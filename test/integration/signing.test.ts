@@ -118,7 +118,7 @@ describe('a domain with keys', () => {
     world.startEngine();
     const id = await world.send({ text: 'a\n\n  b \n', headers: [{ name: 'List-Id', value: '<l.acme.example>' }] });
     await peer.until(({ messages }) => messages.length === 1);
-    const scope = readScope(world.deps.db, { accountId: world.accountId, serverId: null, streamId: null });
+    const scope = readScope(world.deps.db, { accountId: world.accountId, servers: null, streamId: null });
     const content = (await readContents(scope, [id])).get(id);
     const message = await world.deps.db.selectFrom('messages').selectAll().executeTakeFirstOrThrow();
     if (content === undefined) throw new Error('no content');

@@ -1,7 +1,7 @@
 // Following events live.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encodeId } from '#/domain/ids.ts';
-import type { Actor } from '#/domain/permissions.ts';
+import type { Actor } from '#/domain/actor.ts';
 import { type TestAccount, type World, world } from '../support/world.ts';
 
 const SEND = 'mutation ($input: SendEmailInput!) { sendEmail(input: $input) { ... on Message { id } } }';

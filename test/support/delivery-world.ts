@@ -25,6 +25,7 @@ import { createSmtpClient } from '#/runtime/smtp-client.ts';
 import type { Clock, Dns } from '#/runtime/ports.ts';
 import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createDatabase } from './postgres.ts';
+import { cheapPasswords } from './passwords.ts';
 import { testSecretKey } from './secret-key.ts';
 import { silentLog } from './silent-log.ts';
 
@@ -65,6 +66,8 @@ export async function deliveryWorld(options: {
   const system = systemScope(db);
   const deps: Deps = {
     db,
+    system,
+    passwords: cheapPasswords,
     clock,
     ids,
     random: systemRandom,

@@ -81,6 +81,13 @@ export interface TestContext {
   readonly request: RequestInfo;
 }
 
+function labelOf(caller: AuthenticatedCaller | null): string | null {
+  if (caller === null) return null;
+  return 'person' in caller
+    ? `${caller.person.name} ${caller.person.byCookie ? 'by cookie' : 'by bearer'}`
+    : caller.actor.label;
+}
+
 export const source = new Source();
 /** Identities of the context caches that events were executed with. */
 export const caches: unknown[] = [];
@@ -124,7 +131,10 @@ export const schema = new GraphQLSchema({
         resolve: (_, { name }) => `hello ${name ?? 'world'}`,
       },
       nodes: { type: page, args: { first: { type: new GraphQLNonNull(GraphQLInt) } }, resolve: pageOf },
-      whoami: { type: GraphQLString, resolve: (_, __, { caller }) => caller?.actor.label ?? null },
+      whoami: {
+        type: GraphQLString,
+        resolve: (_, __, { caller }) => labelOf(caller),
+      },
       address: { type: GraphQLString, resolve: (_, __, { request }) => request.ipAddress },
       defect: {
         type: GraphQLString,
@@ -151,9 +161,20 @@ export const schema = new GraphQLSchema({
       },
     },
   }),
-  mutation: new GraphQLObjectType({
+  mutation: new GraphQLObjectType<unknown, TestContext>({
     name: 'Mutation',
     fields: {
+      /** Begins a session on the device that the browser names, or a new one. */
+      begin: {
+        type: GraphQLString,
+        resolve: (_, __, { request: { cookies } }) => {
+          cookies?.startSession('first', new Date(Date.now() + 60_000));
+          cookies?.startSession('second', new Date(Date.now() + 60_000));
+          cookies?.rememberDevice(cookies.device ?? 'new');
+          return cookies === null ? null : 'begun';
+        },
+      },
+      end: { type: GraphQLString, resolve: (_, __, { request: { cookies } }) => cookies?.endSession() ?? 'ended' },
       sendEmail: { type: sent, args: { to: { type: nonNullString } }, resolve: () => ({ id: 'msg_1' }) },
       sendEmails: {
         type: new GraphQLList(sent),
@@ -221,6 +242,27 @@ export function callerOf(tokenId: string, rest: Partial<AuthenticatedCaller> = {
   };
 }
 
+/** Somebody with a session of this id. */
+export function personOf(sessionId: string, byCookie: boolean): AuthenticatedCaller {
+  const at = new Date(0);
+  const session = { id: sessionId, createdAt: at, lastSeenAt: at, expiresAt: at, ipAddress: '', userAgent: '' };
+  const person = {
+    userId: 'u',
+    email: 'ann@people.example',
+    name: 'Ann',
+    staff: false,
+    secondFactor: false,
+    session,
+    provedUntil: null,
+    requirement: null,
+    memberships: [],
+    actors: [],
+    byCookie,
+    rights: '',
+  };
+  return { person, expiresAt: null, deprecation: null };
+}
+
 export async function startHttp(options: WorldOptions = {}): Promise<HttpWorld> {
   const log: LogLine[] = [];
   const callers = new Map(
@@ -244,7 +286,11 @@ export async function startHttp(options: WorldOptions = {}): Promise<HttpWorld> 
     log: listLog(log),
     clock: options.clock ?? systemClock,
     random: systemRandom,
-    authenticate: async (secret) => callers.get(secret) ?? null,
+    authenticate: async ({ secret, byCookie }) => {
+      const caller = callers.get(secret) ?? null;
+      if (caller === null || 'person' in caller) return caller === null ? null : personOf(secret, byCookie);
+      return byCookie ? null : caller;
+    },
     createContext: (caller, request): TestContext => ({ caller, request, ...initContextCache() }),
     onRevocation: (listener) => {
       listeners.add(listener);

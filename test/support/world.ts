@@ -4,7 +4,10 @@ import { execute as run, type ExecutionResult, GraphQLError, parse, subscribe as
 import { connectDatabase, type Database } from '#/db/client.ts';
 import { ensurePartitions } from '#/db/partitions.ts';
 import { type SystemScope, systemScope } from '#/db/scope.ts';
-import { type Actor, type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
+import type { Actor } from '#/domain/actor.ts';
+import type { AccountRole, ServerLevel } from '#/domain/permissions.ts';
+import type { Person } from '#/domain/person.ts';
+import { type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
 import { createChannel } from '#/events/channel.ts';
 import { createFeed, type RunningFeed } from '#/events/feed.ts';
 import { readHorizon } from '#/events/log.ts';
@@ -22,7 +25,9 @@ import { systemRandom } from '#/runtime/random.ts';
 import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createContext, schema } from '#/schema/index.ts';
 import { createDatabase } from './postgres.ts';
+import { findPerson, makePerson } from './people.ts';
 import { silentLog } from './silent-log.ts';
+import { cheapPasswords } from './passwords.ts';
 import { testSecretKey } from './secret-key.ts';
 
 export interface TestAccount {
@@ -55,13 +60,40 @@ export interface World extends AsyncDisposable {
   /** Statements that were sent so far, by whomever. */
   readonly queries: number;
   account(): Promise<TestAccount>;
-  execute(document: string, variables?: Readonly<Record<string, unknown>>, actor?: Actor | null): Promise<Answer>;
+  execute(
+    document: string,
+    variables?: Readonly<Record<string, unknown>>,
+    asker?: Actor | Person | null,
+  ): Promise<Answer>;
   /** Throws what the subscription was refused with. */
-  subscribe(document: string, variables: Readonly<Record<string, unknown>>, actor: Actor | null): Promise<Followed>;
+  subscribe(
+    document: string,
+    variables: Readonly<Record<string, unknown>>,
+    asker: Actor | Person | null,
+  ): Promise<Followed>;
+  /** Somebody who is signed in, and a member of an account where one is named. */
+  person(options?: PersonOptions): Promise<Person>;
+  /** The same person as they would be found to be by their next request. */
+  again(person: Person): Promise<Person>;
   /** Rows of a table. */
   count(
     table: 'messages' | 'recipients' | 'events' | 'deliveryQueue' | 'idempotencyKeys' | 'auditLog',
   ): Promise<number>;
+}
+
+export interface PersonOptions {
+  readonly account?: TestAccount;
+  /** MEMBER unless said; the owner that the account has makes room for another. */
+  readonly role?: AccountRole;
+  readonly grants?: Readonly<Record<string, ServerLevel>>;
+  /** The second factor is still to be shown. */
+  readonly halfSignedIn?: boolean;
+  readonly secondFactor?: boolean;
+  /** Who they are was proved a moment ago; true unless said. */
+  readonly proved?: boolean;
+  readonly staff?: boolean;
+  readonly email?: string;
+  readonly passwordHash?: string;
 }
 
 export interface Followed {
@@ -108,6 +140,8 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   const system = systemScope(db);
   const deps: Deps = {
     db,
+    system,
+    passwords: cheapPasswords,
     clock,
     ids,
     random: systemRandom,
@@ -139,10 +173,12 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     }
   };
 
-  const contextOf = (actor: Actor | null) =>
-    createContext(deps, actor === null ? null : { actor }, {
+  const contextOf = (asker: Actor | Person | null) =>
+    createContext(deps, asker === null ? null : 'actors' in asker ? { person: asker } : { actor: asker }, {
       requestId: 'test',
       ipAddress: '192.0.2.1',
+      userAgent: 'test',
+      cookies: null,
       signal: new AbortController().signal,
     });
 
@@ -230,6 +266,12 @@ export async function world(options: WorldOptions = {}): Promise<World> {
           await results.return?.();
         },
       };
+    },
+    person: (personOptions = {}) => makePerson(deps, personOptions),
+    async again(person) {
+      const found = await findPerson(deps, person.session.id);
+      if (found === null) throw new Error('the session has ended');
+      return found;
     },
     async count(table) {
       const { rows } = await db

@@ -1,12 +1,13 @@
 // The checks of one email that need no transaction: its fields, its stream, the right to its From address; and its
 // content in the form that is stored.
+import type { Reach } from '#/db/scope.ts';
 import type { ServerRow, StreamRow } from '#/db/servers.ts';
 import { validateEmail } from '#/domain/email-input.ts';
 import { requestHash } from '#/domain/email/request-hash.ts';
 import type { EmailInput, ValidEmail } from '#/domain/email/types.ts';
 import { parseMailbox } from '#/domain/email-address.ts';
 import { InvalidInput, NotFound, SenderNotVerified } from '#/domain/errors.ts';
-import type { Actor } from '#/domain/permissions.ts';
+import type { Actor } from '#/domain/actor.ts';
 import { encodeContent } from '#/mail/content.ts';
 import type { Deps } from '../deps.ts';
 import type { SendingProfile } from './sending-profiles.ts';
@@ -27,9 +28,14 @@ export interface PreparedEmail {
   readonly weight: number;
 }
 
-export async function prepareEmail(deps: Deps, actor: Actor, request: SendEmailRequest): Promise<PreparedEmail> {
+export async function prepareEmail(
+  deps: Deps,
+  actor: Actor,
+  reach: Reach,
+  request: SendEmailRequest,
+): Promise<PreparedEmail> {
   const { serverId, ...input } = request;
-  const profile = await profileFor(deps, actor, serverId);
+  const profile = await profileFor(deps, actor, reach, serverId);
   const checked = validateEmail(input, deps.clock.now());
   if (!checked.ok) throw new InvalidInput(checked.issues);
   const email = asSender(profile, checked.email);
@@ -60,12 +66,17 @@ function asSender({ verifiedDomains, signatures }: SendingProfile, email: ValidE
   };
 }
 
-async function profileFor(deps: Deps, actor: Actor, requested: string | null): Promise<SendingProfile> {
+async function profileFor(
+  deps: Deps,
+  actor: Actor,
+  { accountId, servers }: Reach,
+  requested: string | null,
+): Promise<SendingProfile> {
   const own = actor.kind === 'SERVER_TOKEN' ? actor.serverId : null;
   const serverId = requested ?? own;
   if (serverId === null) throw InvalidInput.at(['serverId'], 'Name the server: the caller is not bound to one.');
-  if (own !== null && serverId !== own) throw new NotFound();
-  const profile = await deps.profiles.of(actor.accountId, serverId);
+  if (servers !== null && !servers.includes(serverId)) throw new NotFound();
+  const profile = await deps.profiles.of(accountId, serverId);
   if (profile === null) throw new NotFound();
   return profile;
 }

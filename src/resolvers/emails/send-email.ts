@@ -26,6 +26,6 @@ export const sendEmail = groupCommand<
   permission: 'email.send',
   errors: [InvalidInput, SenderNotVerified, AllRecipientsSuppressed, IdempotencyConflict, NotFound],
   announces: ['queue', 'events'],
-  prepare: ({ deps, caller }, request) => prepareEmail(deps, caller.actor, request),
+  prepare: ({ deps, caller, scope }, request) => prepareEmail(deps, caller.actor, scope, request),
   run: ({ scope, inside }, group) => acceptEmails(scope, inside, group),
 });

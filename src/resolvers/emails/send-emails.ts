@@ -12,7 +12,7 @@ export async function sendEmails(
   caller: Caller,
   requests: readonly SendEmailRequest[],
 ): Promise<readonly (MessageRow | ExpectedError)[]> {
-  authorize(caller, sendEmail.permission);
+  authorize(caller, sendEmail.permission, sendEmail.stepUp, deps.clock);
   if (requests.length > MAX_BATCH_MESSAGES)
     throw new BadUserInput(`The batch has ${requests.length} emails; at most ${MAX_BATCH_MESSAGES} are allowed.`);
   if (bytesOf(requests) > MAX_BATCH_BYTES)

@@ -51,7 +51,7 @@ export function createSendingProfiles(deps: { db: Database; clock: Clock; channe
 }
 
 async function load(db: Database, accountId: string, serverId: string): Promise<SendingProfile | null> {
-  const scope = readScope(db, { accountId, serverId, streamId: null });
+  const scope = readScope(db, { accountId, servers: [serverId], streamId: null });
   const [server, account, streams, domains, allowed, signatures] = await Promise.all([
     findServer(scope, serverId),
     findAccount(scope),

@@ -12,6 +12,7 @@ export interface SystemMailText {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
+  readonly html?: string;
 }
 
 export interface SystemMail {
@@ -37,15 +38,22 @@ export function createSystemMail(system: SystemScope, from: string | null): Syst
   };
 }
 
-async function accept(system: SystemScope, deps: Deps, from: string, { to, subject, text }: SystemMailText) {
+async function accept(system: SystemScope, deps: Deps, from: string, { to, subject, text, html }: SystemMailText) {
   const sender = parseMailbox(from);
   if (!sender.ok) throw new Error(`VEREDUS_SYSTEM_FROM ${sender.reason}`);
   const { accountId, serverId } = await ensureSystemServer(system, deps, sender.mailbox.domain);
   const actor = { kind: 'OPERATOR', accountId, label: 'installation' } as const;
   const caller = { actor, requestId: 'system-mail', ipAddress: null };
-  await sendEmail(deps, caller, { serverId, from, to: [to], subject, text });
+  await sendEmail(deps, caller, {
+    serverId,
+    from,
+    to: [to],
+    subject,
+    text,
+    ...(html === undefined ? {} : { html }),
+  });
 }
 
-function toLog({ log }: Deps, mail: SystemMailText, reason: string): void {
-  log.warn({ ...mail, reason }, 'a mail of the installation stands here in place of being sent');
+function toLog({ log }: Deps, { to, subject, text }: SystemMailText, reason: string): void {
+  log.warn({ to, subject, text, reason }, 'a mail of the installation stands here in place of being sent');
 }

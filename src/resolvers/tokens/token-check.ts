@@ -5,7 +5,7 @@ import { hash as digest } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 import { findTokenBySecret, listDeadTokens, recordTokenUses, type TokenRow } from '#/db/api-tokens.ts';
 import type { Database } from '#/db/client.ts';
-import type { Actor } from '#/domain/permissions.ts';
+import type { Actor } from '#/domain/actor.ts';
 import { isWellFormedToken } from '#/domain/token.ts';
 import type { Channel, Clock, Log } from '#/runtime/ports.ts';
 
