@@ -27,7 +27,7 @@ const expected = {
         disposition: 'none',
         dkim: 'pass',
         spf: 'fail',
-        headerFrom: 'b.example',
+        headerFrom: 'B.example',
         reasons: [{ type: 'forwarded', comment: 'a < b' }],
       },
       { sourceIp: '2001:db8::1', count: 3 },
@@ -69,6 +69,11 @@ describe('is read', () => {
       ]),
     ],
     ['in a mail', inMail(packed, 'application/gzip')],
+    ['with a closing tag that is misspelt', xml().replace('</org_name>', '</orgname>')],
+    [
+      'in a mail that forgot to say base64',
+      inMail(packed, 'application/gzip').replace('Content-Transfer-Encoding: base64\n', ''),
+    ],
     ['in a mail, with a wrong type', inMail(zipped, 'text/plain')],
     [
       'in a mail that is nothing else',

@@ -92,6 +92,11 @@ describe('what is written by who replies is kept', () => {
     ['a story', ['In 2019 he wrote:', 'nothing.'], 'In 2019 he wrote:\nnothing.'],
     ['a heading', ['---- Agenda ----', 'one'], '---- Agenda ----\none'],
     [
+      'a sentence at the end',
+      ['Yes.', '', 'Sent from my desk, which is easier.'],
+      'Yes.\n\nSent from my desk, which is easier.',
+    ],
+    [
       'the word sent',
       ['It was sent from my iPhone to all.', 'Sent from the main server, as always.'],
       'It was sent from my iPhone to all.\nSent from the main server, as always.',
@@ -160,7 +165,8 @@ describe('HTML', () => {
   });
 
   test('keeps what is passed on', () => {
-    const html = '<div>FYI</div><div class="gmail_quote"><div>---------- Forwarded message ---------<br>From: A<br></div>new</div>';
+    const html =
+      '<div>FYI</div><div class="gmail_quote"><div>---------- Forwarded message ---------<br>From: A<br></div>new</div>';
     expect(ofHtml(html)).toContain('new');
   });
 
@@ -211,10 +217,11 @@ describe('no text takes long', () => {
       const text = long(unit ?? '');
       let best = Number.POSITIVE_INFINITY;
       for (let tries = 0; tries < 3; tries++) {
-        const start = performance.now();
+        const start = process.cpuUsage();
         if (kind === 'text') stripText(text);
         else stripHtml(text);
-        best = Math.min(best, performance.now() - start);
+        const { user, system } = process.cpuUsage(start);
+        best = Math.min(best, (user + system) / 1_000);
       }
       expect(best).toBeLessThan(150);
     },

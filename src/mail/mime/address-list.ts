@@ -194,7 +194,7 @@ function nameOf({ phrase, comments }: Draft): string {
 function addressOf(draft: Draft): IncomingAddress | null {
   if (draft.angle !== null) {
     const name = nameOf(draft);
-    const address = draft.angle.replace(/^mailto:/i, '');
+    const address = draft.angle.replace(/^mailto:([^?]*).*$/i, '$1');
     // `<Anna> a@b.example` has them the wrong way round.
     if (!address.includes('@') && /^\S+@\S+$/.test(name)) return { name: clean(address), address: name };
     return address === '' && name === '' ? null : { name, address };

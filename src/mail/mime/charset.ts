@@ -54,6 +54,7 @@ type Decode = (bytes: Uint8Array) => string;
 
 const own: Readonly<Record<string, Decode>> = {
   'utf-7': decodeUtf7,
+  'iso-2022-jp': decodeIso2022Jp,
   'iso-2022-kr': (bytes) => shifted(bytes, 'euc-kr'),
   'hz-gb-2312': (bytes) => decodeHz(bytes),
   cp437: (bytes) => byTable(bytes, CP437),
@@ -128,6 +129,14 @@ function byTable(bytes: Uint8Array, table: string): string {
     .replace(/[\x80-\xff]/g, (char) => table.charAt(char.charCodeAt(0) - 0x80));
 }
 
+/** Two escapes in a row are an error to the Encoding Standard, and what words of a header make when they are joined. */
+function decodeIso2022Jp(bytes: Uint8Array): string {
+  const text = asBuffer(bytes)
+    .toString('latin1')
+    .replace(/(?:\x1b[($][@BJI])+(?=\x1b[($][@BJI])/g, '');
+  return new TextDecoder('iso-2022-jp').decode(Buffer.from(text, 'latin1'));
+}
+
 /** RFC 1557: between SO and SI two octets a character, without their eighth bit. */
 function shifted(bytes: Uint8Array, base: string): string {
   const out = Buffer.alloc(bytes.length);
@@ -171,16 +180,36 @@ function decodeHz(bytes: Uint8Array): string {
   return new TextDecoder('gb18030').decode(out.subarray(0, length));
 }
 
-/** RFC 2152. */
+const BASE64 = new Int8Array(256).fill(-1);
+const BASE64_DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+for (let value = 0; value < 64; value++) BASE64[BASE64_DIGITS.charCodeAt(value)] = value;
+
+/** RFC 2152: from `+` to whatever is no base64, two octets a character; `+-` is a plus. */
 function decodeUtf7(bytes: Uint8Array): string {
-  return asBuffer(bytes)
-    .toString('latin1')
-    .replace(/\+([A-Za-z0-9+/]*)-?/g, (_, encoded: string) => {
-      if (encoded === '') return '+';
-      const octets = Buffer.from(encoded, 'base64');
-      return octets
-        .subarray(0, octets.length & ~1)
-        .swap16()
-        .toString('utf16le');
-    });
+  const out = Buffer.alloc(bytes.length * 2);
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    if (byte !== 0x2b) {
+      length = out.writeUInt16LE(byte, length);
+      continue;
+    }
+    let bits = 0;
+    let held = 0;
+    const start = ++at;
+    for (; at < bytes.length; at++) {
+      const value = BASE64[bytes[at] as number] as number;
+      if (value < 0) break;
+      bits = ((bits << 6) | value) & 0x3f_ffff;
+      held += 6;
+      if (held >= 16) {
+        held -= 16;
+        length = out.writeUInt16LE((bits >> held) & 0xffff, length);
+      }
+    }
+    if (at === start) length = out.writeUInt16LE(0x2b, length);
+    // The hyphen belongs to it; anything else is text.
+    if (bytes[at] !== 0x2d) at--;
+  }
+  return out.toString('utf16le', 0, length);
 }

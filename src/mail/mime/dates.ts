@@ -1,4 +1,5 @@
 // Dates of mail: RFC 5322 with its obsolete forms, C's asctime, ISO 8601, and careless mixtures of them.
+import { withoutComments } from './comments.ts';
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
@@ -34,10 +35,9 @@ const ISO = /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?
 
 /** Null where the text names no point in time. */
 export function parseDate(text: string): Date | null {
-  const plain = text
-    .slice(0, MAX_LENGTH)
-    .replace(/\([^)]*\)?/g, ' ')
+  const plain = withoutComments(text.slice(0, MAX_LENGTH))
     .replace(/\s+/g, ' ')
+    .replace(/ ?: ?(?=\d)/g, ':')
     .trim();
   const usual = RFC5322.exec(plain);
   if (usual !== null) {

@@ -4,6 +4,7 @@ import { decodeText } from './charset.ts';
 import { parseDate } from './dates.ts';
 import { decodeWords } from './encoded-words.ts';
 import { MailTooBig, type MimeDefect, type MimeLimits, MIME_LIMITS } from './limits.ts';
+import { withCrLf } from './line-ends.ts';
 import { contentOf, headerOf, type MimePart, parseStructure } from './structure.ts';
 
 const LF = 0x0a;
@@ -133,7 +134,7 @@ function fileOf(part: MimePart): Buffer {
   const content = contentOf(part);
   const encoded = part.encoding === 'base64' || part.encoding === 'uuencode';
   if (encoded || !/^(?:text|message)\//.test(part.type) || !content.includes(LF)) return content;
-  return Buffer.from(content.toString('latin1').replace(/\r?\n/g, '\r\n'), 'latin1');
+  return withCrLf(content);
 }
 
 function attachmentOf(part: MimePart): IncomingAttachment {

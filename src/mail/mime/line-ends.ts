@@ -30,6 +30,20 @@ function bareCr(bytes: Buffer): Buffer {
   return out;
 }
 
+/** Octet by octet: a pattern would make a string of every line. */
+export function withCrLf(bytes: Buffer): Buffer {
+  let lines = 0;
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] === LF) lines++;
+  const out = Buffer.allocUnsafe(bytes.length + lines);
+  let to = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    if (byte === LF && (at === 0 || bytes[at - 1] !== CR)) out[to++] = CR;
+    out[to++] = byte;
+  }
+  return out.subarray(0, to);
+}
+
 /** A view, not a copy. */
 export function asBuffer(source: Uint8Array): Buffer {
   return Buffer.isBuffer(source) ? source : Buffer.from(source.buffer, source.byteOffset, source.byteLength);

@@ -1,6 +1,7 @@
 // Content-Type and Content-Disposition: a value and its parameters, with RFC 2231's continuations and charsets, and the
 // many ways in which both are written wrong.
 import { decodeText } from './charset.ts';
+import { withoutComments } from './comments.ts';
 import { decodeWords } from './encoded-words.ts';
 import { hexPair } from './hex.ts';
 
@@ -20,7 +21,11 @@ interface Section {
   readonly encoded: boolean;
 }
 
-export function parseParametrised(text: string): ParametrisedValue {
+export function parseParametrised(source: string): ParametrisedValue {
+  const semicolon = source.indexOf(';');
+  const head = semicolon < 0 ? source : source.slice(0, semicolon);
+  // A file name may hold brackets; the type itself has them only for comments.
+  const text = head.includes('(') ? withoutComments(head).trim() + source.slice(head.length) : source;
   const end = text.search(/[;\s]/);
   // `application/pdf name="x"`: the semicolon was forgotten. `text / plain` has blanks instead.
   const spaced = /^\s*([^\s;/="]+)\s*\/\s*([^\s;/="]+)/.exec(text.slice(0, 300));
@@ -85,7 +90,10 @@ function quoted(text: string, start: number): [string, number] {
 function bare(text: string, start: number): [string, number] {
   const semicolon = text.indexOf(';', start);
   const end = semicolon < 0 ? text.length : semicolon;
-  return [text.slice(start, end).trim(), end];
+  const value = text.slice(start, end);
+  // `a=b c="d"`: the semicolon was forgotten.
+  const next = /\s[A-Za-z][\w*-]{0,40}=(?=")/.exec(value);
+  return next === null ? [value.trim(), end] : [value.slice(0, next.index).trim(), start + next.index];
 }
 
 /** RFC 2231 §3 and §4: sections in the order of their numbers until one is missing; the first names the charset. */

@@ -44,7 +44,14 @@ function deviceLine(lines: readonly Line[], before: number): number | null {
     const line = lines[at] as Line;
     if (line.blank || line.text.length > MAX_DEVICE_LINE) return null;
     const alone = lines[at - 1]?.blank === true || looked > 0;
-    if (DEVICE.test(line.text)) return alone || /^\s{0,3}sent from my\b/i.test(line.text) ? at : null;
+    if (DEVICE.test(line.text) && !isSentence(line.text))
+      return alone || /^\s{0,3}sent from my\b/i.test(line.text) ? at : null;
   }
   return null;
+}
+
+/** "Sent from my desk, which is easier" is what somebody wrote; "Sent from my iPhone, please excuse typos" is not. */
+function isSentence(text: string): boolean {
+  if (/excuse|brevity|typo|pardon|forgive|https?:|www\./i.test(text)) return false;
+  return text.trim().split(/\s+/).length > 9 || /,\s/.test(text);
 }

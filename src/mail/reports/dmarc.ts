@@ -17,7 +17,7 @@ export interface DmarcReport {
   readonly records: readonly DmarcRecord[];
 }
 
-/** Lower case, as all words of a fixed vocabulary here. */
+/** Words of a fixed vocabulary are in lower case here; domains are as written. */
 export interface DmarcPublishedPolicy {
   readonly domain: string | null;
   readonly adkim: string | null;
@@ -79,7 +79,7 @@ export function parseDmarcReport(bytes: Buffer, limits: ReportLimits): DmarcRepo
 
 function policyOf(policy: XmlElement | undefined): DmarcPublishedPolicy {
   return {
-    domain: word(policy, 'domain'),
+    domain: textIn(policy, 'domain'),
     adkim: word(policy, 'adkim'),
     aspf: word(policy, 'aspf'),
     p: word(policy, 'p'),
@@ -107,16 +107,16 @@ function recordOf(record: XmlElement): DmarcRecord {
       type: word(reason, 'type'),
       comment: textIn(reason, 'comment'),
     })),
-    headerFrom: word(identifiers, 'header_from'),
-    envelopeFrom: word(identifiers, 'envelope_from'),
-    envelopeTo: word(identifiers, 'envelope_to'),
+    headerFrom: textIn(identifiers, 'header_from'),
+    envelopeFrom: textIn(identifiers, 'envelope_from'),
+    envelopeTo: textIn(identifiers, 'envelope_to'),
     authDkim: childrenOf(results, 'dkim').map((dkim) => ({
-      domain: word(dkim, 'domain'),
+      domain: textIn(dkim, 'domain'),
       selector: textIn(dkim, 'selector'),
       result: word(dkim, 'result'),
     })),
     authSpf: childrenOf(results, 'spf').map((spf) => ({
-      domain: word(spf, 'domain'),
+      domain: textIn(spf, 'domain'),
       scope: word(spf, 'scope'),
       result: word(spf, 'result'),
     })),

@@ -74,7 +74,7 @@ async function inMail(source: Uint8Array, limits: ReportLimits): Promise<ReadRep
   let refusal: ReportRefused | null = null;
   for (const part of parts.slice(0, MAX_PARTS)) {
     try {
-      const found = await inFile(contentOf(part), limits, 0);
+      const found = await inFile(fileOf(part), limits, 0);
       if (found !== null) return found;
     } catch (error) {
       if (!(error instanceof ReportRefused)) throw error;
@@ -84,6 +84,14 @@ async function inMail(source: Uint8Array, limits: ReportLimits): Promise<ReadRep
   }
   if (refusal !== null) throw refusal;
   return null;
+}
+
+/** Also where the encoding was forgotten: so gzip and zip begin in base64. */
+function fileOf(part: MimePart): Buffer {
+  const content = contentOf(part);
+  return part.encoding === 'identity' && /^\s{0,20}(?:H4sI|UEsDB)/.test(content.toString('latin1', 0, 40))
+    ? Buffer.from(content.toString('latin1'), 'base64')
+    : content;
 }
 
 function mayBeReport(part: MimePart): boolean {

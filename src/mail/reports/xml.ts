@@ -103,10 +103,15 @@ class XmlReader {
     this.open.push(element);
   }
 
-  /** One that closes nothing is left out; one whose opening stands further out closes what is inside of it. */
+  /**
+   * One whose opening stands further out closes what is inside of it. One that was never opened is the end of a value,
+   * misspelt, or else left out.
+   */
   private close(name: string): void {
     const index = this.open.findLastIndex((element) => element.name === name);
+    const last = this.open.at(-1);
     if (index >= 0) this.open.length = index;
+    else if (last !== undefined && last.text !== '' && last.children.length === 0) this.open.pop();
   }
 }
 
