@@ -11,6 +11,7 @@ import { coldStart } from './cold-start.ts';
 import { endToEnd, endToEndSigned } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
 import { idle } from './idle.ts';
+import { inbound } from './inbound.ts';
 import { tableOf } from './report.ts';
 import type { Context, Outcome, Scenario } from './scenario.ts';
 import { search } from './search.ts';
@@ -18,6 +19,7 @@ import { send } from './send.ts';
 import { sign } from './sign.ts';
 import { ROOT } from './serving.ts';
 import { storage } from './storage.ts';
+import { submission } from './submission.ts';
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   send,
@@ -31,6 +33,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   cold: coldStart,
   storage,
   classify,
+  submission,
+  inbound,
 };
 
 const USAGE = `npm run bench -- [${Object.keys(scenarios).join('|')}…]

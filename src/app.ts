@@ -1,5 +1,6 @@
 // The composition root: the only file that constructs things. One node is one process with its roles; `serve` runs
 // several, tests run it in their own process.
+import { join } from 'node:path';
 import { connectDatabase } from '#/db/client.ts';
 import { type SystemScope, systemScope } from '#/db/scope.ts';
 import { type DeliveryEngine, startDelivery } from '#/delivery/engine.ts';
@@ -15,6 +16,8 @@ import { startDomainChecks } from '#/maintenance/domain-checks.ts';
 import type { Deps } from '#/resolvers/deps.ts';
 import { createSenderKeys } from '#/resolvers/domains/signing-keys.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
+import { createReceiver } from '#/resolvers/incoming/receiver.ts';
+import { createRecipients } from '#/resolvers/incoming/recipients.ts';
 import { obtainReturnPathSecret } from '#/resolvers/installation/return-path-secret.ts';
 import { confirmSenderSignature, findConfirmation } from '#/resolvers/sender-signatures/confirm-sender-signature.ts';
 import { createSystemMail } from '#/resolvers/system-mail/system-mail.ts';
@@ -28,9 +31,16 @@ import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime
 import { createPasswords } from '#/runtime/password-hash.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import { createSecretBox } from '#/runtime/secret-box.ts';
+import { obtainSmtpCertificate } from '#/runtime/smtp-certificate.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
+import { openSpool } from '#/runtime/spool.ts';
 import { createContext } from '#/schema/context.ts';
 import { schema } from '#/schema/index.ts';
+import { createMailAuthentication } from '#/smtp/authentication/mail-authentication.ts';
+import { startInbound } from '#/smtp/inbound/inbound.ts';
+import type { Receiver, Recipients } from '#/smtp/inbound/received.ts';
+import type { SmtpMetrics } from '#/smtp/protocol/listener.ts';
+import { startSubmission } from '#/smtp/submission/submission.ts';
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 /** Connections to the database of one process: 20 processes of them fit a PostgreSQL of 300. */
@@ -47,11 +57,26 @@ export interface NodeOptions {
   readonly random?: Random;
   readonly dns?: Dns;
   readonly leaseMs?: number;
+  /** What becomes of mail that comes in, in place of the use-cases. */
+  readonly inbound?: InboundSeam;
+}
+
+export interface InboundSeam {
+  readonly recipients: Recipients;
+  readonly receiver: Receiver;
+}
+
+export interface SmtpPorts {
+  readonly submission: number | null;
+  readonly submissions: number | null;
+  readonly inbound: number | null;
 }
 
 export interface Node extends AsyncDisposable {
   /** Null without the role `api`. */
   readonly httpPort: number | null;
+  /** Null where the server is off. */
+  readonly smtpPorts: SmtpPorts;
   readonly deps: Deps;
   readonly system: SystemScope;
 }
@@ -118,6 +143,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     dns,
     secrets,
     systemMail: createSystemMail(system, config.systemFrom),
+    returnPathSecret: await obtainReturnPathSecret(system, { random, secrets }),
     mailHost: config.mailHost,
     publicUrl: config.publicUrl,
   };
@@ -139,7 +165,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         outbound,
         signing: config.signing === 'off' ? null : senderKeys,
         returnPaths: {
-          secret: await obtainReturnPathSecret(system, { random, secrets }),
+          secret: deps.returnPathSecret,
           returnPathFor: (accountId, domain) => senderKeys.returnPathFor(accountId, domain),
         },
         keepTranscripts: false,
@@ -154,9 +180,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     stack.use(startDomainChecks({ system, deps }));
   }
 
+  const tokens = stack.use(createTokenCheck({ db, clock, channel, log }));
+  const smtpPorts = await startSmtp(stack, options, { deps, tokens });
   let httpPort: number | null = null;
   if (config.roles.has('api')) {
-    const tokens = stack.use(createTokenCheck({ db, clock, channel, log }));
     const http = createHttpServer({
       schema,
       config,
@@ -176,7 +203,67 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     stack.defer(() => http.close());
   }
   const running = stack.move();
-  return { httpPort, deps, system, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return { httpPort, smtpPorts, deps, system, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** The SMTP servers of this node's roles. */
+async function startSmtp(
+  stack: AsyncDisposableStack,
+  { config, inbound, metrics }: NodeOptions,
+  { deps, tokens }: { readonly deps: Deps; readonly tokens: TokenCheck },
+): Promise<SmtpPorts> {
+  const { log, clock } = deps;
+  const off: SmtpPorts = { submission: null, submissions: null, inbound: null };
+  const submits = config.roles.has('submission') && config.submissionPort + config.submissionsPort > 0;
+  const receives = config.roles.has('inbound') && config.inboundPort > 0;
+  if (!submits && !receives) return off;
+  const tls = await obtainSmtpCertificate(config, clock);
+  const common = { name: config.heloName, host: config.smtpHost, tls };
+  const counting = metrics === undefined ? null : smtpCounters(metrics);
+  const counted = (server: string) => (counting === null ? {} : { metrics: counting(server) });
+  let ports = off;
+  if (submits) {
+    const { submissionPort, submissionsPort, rateLimit, workers } = config;
+    const submission = stack.use(
+      await startSubmission({
+        ...common,
+        ...counted('submission'),
+        deps,
+        tokens,
+        ports: { startTls: submissionPort || null, implicitTls: submissionsPort || null },
+        plaintextAuth: config.submissionPlaintextAuth,
+        // A message costs a point, as sendEmail does.
+        messagesPerSecond: rateLimit / workers,
+      }),
+    );
+    ports = { ...ports, submission: submission.ports.startTls, submissions: submission.ports.implicitTls };
+  }
+  if (receives) {
+    const { recipients, receiver } = inbound ?? incomingOf(stack, deps);
+    const spool = await openSpool(join(config.dataDir, 'spool'), clock);
+    const running = stack.use(
+      await startInbound({
+        ...common,
+        ...counted('inbound'),
+        port: config.inboundPort,
+        recipients,
+        receiver,
+        spool,
+        clock,
+        log,
+      }),
+    );
+    ports = { ...ports, inbound: running.port };
+  }
+  return ports;
+}
+
+/** The use-cases of mail that comes in. */
+function incomingOf(stack: AsyncDisposableStack, deps: Deps): InboundSeam {
+  const { dns, clock, log, mailHost } = deps;
+  const authentication = stack.use(createMailAuthentication({ dns, clock, log, host: mailHost }));
+  const receiver = stack.use(createReceiver(deps, { authenticate: (mail) => authentication.authenticate(mail) }));
+  return { recipients: createRecipients(deps), receiver };
 }
 
 /** Tokens of programs and sessions of people, told apart by their form. */
@@ -220,6 +307,25 @@ function showInFlight(registry: Registry, delivery: DeliveryEngine): void {
     collect() {
       this.set(delivery.inFlight);
     },
+  });
+}
+
+function smtpCounters(registry: Registry): (server: string) => SmtpMetrics {
+  const registers = [registry];
+  const labelled = (name: string, help: string, label: string) =>
+    new Counter({ name, help, labelNames: ['server', label], registers });
+  const messages = labelled('veredus_smtp_messages_total', 'Messages over SMTP, by what was answered.', 'outcome');
+  const refusals = labelled('veredus_smtp_refusals_total', 'Negative replies over SMTP, by code.', 'code');
+  const sessions = new Gauge({
+    name: 'veredus_smtp_sessions',
+    help: 'Open sessions over SMTP.',
+    labelNames: ['server'],
+    registers,
+  });
+  return (server) => ({
+    sessions: (count) => sessions.inc({ server }, count),
+    message: (outcome) => messages.inc({ server, outcome }),
+    refused: (code) => refusals.inc({ server, code }),
   });
 }
 

@@ -11,6 +11,7 @@ export const bucketedTables = [
   'delivery_attempts',
   'bounces',
   'events',
+  'inbound_messages',
 ] as const;
 
 /**

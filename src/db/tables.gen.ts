@@ -37,6 +37,12 @@ export type DkimKeyState =
   | 'CURRENT'
   | 'RETIRED';
 
+export type InboundStatus =
+  | 'QUEUED'
+  | 'PROCESSED'
+  | 'FAILED'
+  | 'BLOCKED';
+
 export type LinkPurpose =
   | 'PASSWORD_RESET'
   | 'EMAIL_CHANGE'
@@ -216,6 +222,32 @@ export interface DkimKeysTable {
   removableAt: Date | null;
 }
 
+export interface DmarcReportSourcesTable {
+  accountId: string;
+  reportId: string;
+  ordinal: number;
+  sourceIp: string;
+  messages: number;
+  dkimAligned: number;
+  spfAligned: number;
+  dkimDomains: string[];
+  ours: boolean;
+}
+
+export interface DmarcReportsTable {
+  accountId: string;
+  id: string;
+  domainId: string;
+  receivedAt: Date;
+  beginAt: Date;
+  endAt: Date;
+  organization: string;
+  reportId: string;
+  policy: string | null;
+  messages: number;
+  aligned: number;
+}
+
 export interface DomainRecordsTable {
   accountId: string;
   domainId: string;
@@ -288,6 +320,55 @@ export interface IdempotencyKeysTable {
   requestHash: Buffer;
   messageId: string;
   expiresAt: Date;
+}
+
+export interface InboundDomainsTable {
+  name: string;
+  accountId: string;
+  serverId: string;
+  createdAt: Date;
+}
+
+export interface InboundMessagesTable {
+  bucket: number;
+  accountId: string;
+  id: string;
+  serverId: string;
+  streamId: string;
+  logXact: number;
+  receivedAt: Date;
+  expiresAt: Date;
+  status: InboundStatus;
+  blockedBy: string | null;
+  failure: string | null;
+  fromAddress: string;
+  fromKey: string;
+  people: ColumnType<unknown, string, string>;
+  originalRecipient: string;
+  recipientKey: string;
+  mailboxHash: string;
+  subject: string;
+  messageIdHeader: string | null;
+  dateHeader: string | null;
+  attachments: ColumnType<unknown, string | null, string | null>;
+  size: number;
+  spamScore: number | null;
+  authentication: ColumnType<unknown, string | null, string | null>;
+}
+
+export interface InboundRulesTable {
+  accountId: string;
+  id: string;
+  serverId: string;
+  pattern: string;
+  createdAt: Date;
+}
+
+export interface InboundSettingsTable {
+  accountId: string;
+  serverId: string;
+  url: string | null;
+  spamThreshold: number | null;
 }
 
 export interface InstallationTable {
@@ -408,6 +489,17 @@ export interface RecipientsTable {
   settledAt: Date | null;
 }
 
+export interface ReturnedMailsTable {
+  accountId: string;
+  messageId: string;
+  ordinal: number;
+  type: string;
+  bounceId: string;
+  receivedAt: Date;
+  removableAt: Date;
+  source: Buffer;
+}
+
 export interface SecondFactorChallengesTable {
   sessionId: string;
   purpose: 'ENROLL_TOTP' | 'ENROLL_PASSKEY' | 'VERIFY_PASSKEY';
@@ -495,6 +587,20 @@ export interface SuppressionsTable {
   createdAt: Date;
 }
 
+export interface TlsReportsTable {
+  accountId: string;
+  id: string;
+  domainId: string;
+  receivedAt: Date;
+  beginAt: Date;
+  endAt: Date;
+  organization: string;
+  reportId: string;
+  successful: number;
+  failed: number;
+  policies: ColumnType<unknown, string, string>;
+}
+
 export interface TwoFactorMethodsTable {
   userId: string;
   id: string;
@@ -537,6 +643,8 @@ export interface DB {
   deliveryAttempts: DeliveryAttemptsTable;
   deliveryQueue: DeliveryQueueTable;
   dkimKeys: DkimKeysTable;
+  dmarcReportSources: DmarcReportSourcesTable;
+  dmarcReports: DmarcReportsTable;
   domainRecords: DomainRecordsTable;
   domains: DomainsTable;
   emergencyContacts: EmergencyContactsTable;
@@ -544,6 +652,10 @@ export interface DB {
   events: EventsTable;
   guessCounters: GuessCountersTable;
   idempotencyKeys: IdempotencyKeysTable;
+  inboundDomains: InboundDomainsTable;
+  inboundMessages: InboundMessagesTable;
+  inboundRules: InboundRulesTable;
+  inboundSettings: InboundSettingsTable;
   installation: InstallationTable;
   invitationGrants: InvitationGrantsTable;
   invitations: InvitationsTable;
@@ -555,6 +667,7 @@ export interface DB {
   messages: MessagesTable;
   oneTimeLinks: OneTimeLinksTable;
   recipients: RecipientsTable;
+  returnedMails: ReturnedMailsTable;
   secondFactorChallenges: SecondFactorChallengesTable;
   senderSignatures: SenderSignaturesTable;
   serverDomains: ServerDomainsTable;
@@ -563,6 +676,7 @@ export interface DB {
   sessions: SessionsTable;
   staffAccessGrants: StaffAccessGrantsTable;
   suppressions: SuppressionsTable;
+  tlsReports: TlsReportsTable;
   twoFactorMethods: TwoFactorMethodsTable;
   users: UsersTable;
   verifiedDomains: VerifiedDomainsTable;

@@ -9,7 +9,8 @@
 //                       cancelled ──┴→ CANCELLED (never under a lease)
 //
 // DELIVERED, BOUNCED, IN_DOUBT, EXPIRED, CANCELLED and SUPPRESSED are final: updateStatuses leaves settled rows alone,
-// and an outcome counts only for the owner of the queue row.
+// and an outcome counts only for the owner of the queue row. One way leads out, and it is not delivery's: a notification
+// that what was DELIVERED, or IN_DOUBT, has come back makes it BOUNCED (db/returned-subjects.ts).
 import type { BounceType } from '#/domain/bounce-types.ts';
 import { isDelayTold, nextAttemptAt } from '#/domain/delivery/retry.ts';
 import { classifyReply } from '#/mail/classify-reply.ts';

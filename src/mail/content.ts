@@ -9,7 +9,8 @@
 //
 // Bcc recipients are not in it: whoever reads the content must not learn of them, and no composer can leak them.
 
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 
 export interface StoredAddress {
   readonly name: string | null;
@@ -95,16 +96,34 @@ export function encodeContent(content: StoredContent): Buffer {
   );
 }
 
-export function encodeSource({ source, bodyStart, eightBit, smtpUtf8, lacks, replyTo }: StoredSource): Buffer {
-  const json: SourceJson = { bodyStart, eightBit, smtpUtf8, lacks, replyTo: replyTo === null ? null : plain(replyTo) };
-  return encodeFrame(SOURCE, json, [source]);
+export function encodeSource(content: StoredSource): Buffer {
+  return encodeFrame(SOURCE, sourceJson(content), [content.source]);
+}
+
+/** From here on compressing takes some milliseconds, in which nobody else would be served. */
+const LARGE = 1024 * 1024;
+const compressAside = promisify(zstdCompress);
+
+/** The same, a large one beside the event loop. */
+export async function encodeLargeSource(content: StoredSource): Promise<Buffer> {
+  if (content.source.length < LARGE) return encodeSource(content);
+  const body = frameBody(sourceJson(content), [content.source]);
+  return Buffer.concat([u32((SOURCE | COMPRESSED) >>> 0), await compressAside(body, OPTIONS)]);
+}
+
+function sourceJson({ bodyStart, eightBit, smtpUtf8, lacks, replyTo }: StoredSource): SourceJson {
+  return { bodyStart, eightBit, smtpUtf8, lacks, replyTo: replyTo === null ? null : plain(replyTo) };
 }
 
 function encodeFrame(format: number, json: object, bytes: readonly Buffer[]): Buffer {
-  const text = Buffer.from(JSON.stringify(json));
-  const body = Buffer.concat([u32(text.length), text, ...bytes]);
+  const body = frameBody(json, bytes);
   if (body.length < MIN_COMPRESSED) return Buffer.concat([u32(format), body]);
   return Buffer.concat([u32((format | COMPRESSED) >>> 0), zstdCompressSync(body, OPTIONS)]);
+}
+
+function frameBody(json: object, bytes: readonly Buffer[]): Buffer {
+  const text = Buffer.from(JSON.stringify(json));
+  return Buffer.concat([u32(text.length), text, ...bytes]);
 }
 
 /** Throws on anything the two above did not make: stored content that cannot be read is a defect, not an outcome. */

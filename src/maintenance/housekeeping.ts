@@ -2,6 +2,8 @@
 // sealed anew.
 import { deleteExpiredKeys } from '#/db/idempotency-keys.ts';
 import { dropExpiredPartitions, ensurePartitions, listRetentions } from '#/db/partitions.ts';
+import { deleteOldReports } from '#/db/domain-reports.ts';
+import { deleteRemovableMails } from '#/db/returned-mails.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
 import type { Clock, Log, SecretBox } from '#/runtime/ports.ts';
@@ -10,6 +12,11 @@ import { resealSecrets } from './reseal-secrets.ts';
 const EVERY_MS = 10 * 60_000;
 /** Keys deleted by one statement. */
 const KEYS = 10_000;
+/** Notifications of up to half a megabyte each. */
+const MAILS = 1_000;
+const REPORTS = 500;
+/** A year and a month: what is shown is compared with the year before. */
+const REPORT_DAYS = 400;
 
 interface Deps {
   readonly system: SystemScope;
@@ -45,4 +52,7 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   if (dropped.length > 0) log.info({ buckets: dropped }, 'retention dropped partitions');
   await resealSecrets({ system, secrets, log });
   while ((await deleteExpiredKeys(system, now, KEYS)) === KEYS);
+  while ((await deleteRemovableMails(system, now, MAILS)) === MAILS);
+  const before = new Date(now.getTime() - REPORT_DAYS * 86_400_000);
+  while ((await deleteOldReports(system, before, REPORTS)) >= REPORTS);
 }

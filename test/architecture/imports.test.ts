@@ -18,6 +18,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   // Reads of db need a ReadScope, and only an authenticated context carries one.
   schema: ['domain', 'resolvers', 'db'],
   http: ['domain', 'schema', 'resolvers', 'events', 'runtime/ports.ts', 'runtime/config.ts'],
+  smtp: ['domain', 'mail', 'resolvers', 'runtime/ports.ts'],
   delivery: ['domain', 'mail', 'db', 'events', 'runtime/ports.ts'],
   // Checks of domains are the use-case's, and warn by the installation's mail.
   maintenance: ['domain', 'db', 'resolvers', 'runtime/ports.ts'],
@@ -40,6 +41,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'graphql-ws': ['http/'],
   ws: ['http/'],
   nodemailer: ['mail/'],
+  'smtp-server': ['smtp/protocol/', 'smtp/submission/', 'smtp/inbound/'],
+  mailauth: ['smtp/authentication/'],
   yauzl: ['mail/reports/'],
   zod: ['domain/', 'resolvers/', 'runtime/config.ts'],
   argon2: ['runtime/password-hash'],
@@ -104,6 +107,8 @@ const words: readonly { readonly what: string; readonly word: RegExp; readonly a
       'maintenance/',
       'resolvers/installation/',
       'resolvers/define-personal.ts',
+      // Mail has no caller: what an address names decides whose it is.
+      'resolvers/incoming/',
       'cli/',
     ],
   },

@@ -22,7 +22,11 @@ import {
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodeId, type IdKind } from '#/domain/ids.ts';
 import type { Actor } from '#/domain/actor.ts';
+import { bucketAt } from '#/domain/retention.ts';
 import { schema } from '#/schema/index.ts';
+import { inboundAddress } from '#/resolvers/inbound/inbound-content.ts';
+import { insertBounce } from '../support/bounces.ts';
+import { postbox } from '../support/returned-mail.ts';
 import { type TestAccount, type World, world } from '../support/world.ts';
 
 type Values = Readonly<Partial<Record<IdKind, string>> & { eventCursor: string }>;
@@ -51,6 +55,28 @@ beforeAll(async () => {
     return (await w.execute(document, { input }, account.manager)).data.addSenderSignature.id;
   };
   await addressOf(mine);
+  const suppressionOf = async (account: TestAccount, streamId: string) => {
+    const document =
+      'mutation ($input: SuppressAddressesInput!) { suppressAddresses(input: $input) { ... on SuppressedAddresses { suppressions { id } } } }';
+    const input = { streamId, addresses: [`s@${account.domain}`] };
+    return (await w.execute(document, { input }, account.token())).data.suppressAddresses.suppressions[0].id;
+  };
+  const bounceOf = async (account: TestAccount) => encodeId('bounce', (await insertBounce(w, account, {})).id);
+  await bounceOf(mine);
+  const ruleOf = async (account: TestAccount) => {
+    const document =
+      'mutation ($input: AddInboundRuleInput!) { addInboundRule(input: $input) { ... on InboundRule { id } } }';
+    const input = { serverId: encodeId('server', account.serverId), pattern: 'spam.example' };
+    return (await w.execute(document, { input }, account.manager)).data.addInboundRule.id;
+  };
+  const inboundOf = async (account: TestAccount) => {
+    const address = inboundAddress(w.deps, account.serverId);
+    await postbox(w).post(address, `To: ${address}\r\n\r\nx\r\n`, 'x@r.example');
+    const document = '{ server { inboundMessages(first: 1) { edges { node { id } } } } }';
+    return (await w.execute(document, {}, account.token())).data.server.inboundMessages.edges[0].node.id;
+  };
+  await ruleOf(mine);
+  await inboundOf(mine);
   const domains = '{ account { domains(first: 1) { edges { node { id } } } } }';
   const { data } = await w.execute(domains, {}, other.manager);
   const log = await w.execute(
@@ -66,6 +92,10 @@ beforeAll(async () => {
     token: log.data.viewer.token.id,
     domain: data.account.domains.edges[0].node.id,
     signature: await addressOf(other),
+    bounce: await bounceOf(other),
+    inboundRule: await ruleOf(other),
+    inboundMessage: await inboundOf(other),
+    suppression: await suppressionOf(other, stream.id),
     eventCursor: log.data.server.events.pageInfo.endCursor,
   };
   const never = (kind: IdKind) => encodeId(kind, w.deps.ids.next());
@@ -77,6 +107,10 @@ beforeAll(async () => {
     token: never('token'),
     domain: never('domain'),
     signature: never('signature'),
+    bounce: encodeId('bounce', w.deps.ids.nextInBucket(bucketAt(w.deps.clock.now(), 45))),
+    suppression: never('suppression'),
+    inboundRule: never('inboundRule'),
+    inboundMessage: encodeId('inboundMessage', w.deps.ids.nextInBucket(bucketAt(w.deps.clock.now(), 45))),
     eventCursor: theirs.eventCursor.replace(/.{8}$/, 'AAAAAAAA'),
   };
 });
@@ -92,8 +126,30 @@ const kinds: Readonly<Record<string, readonly IdKind[]>> = {
   'Query.account.id': ['account'],
   'Query.server.id': ['server'],
   'Query.message.id': ['message'],
-  'Query.node.id': ['account', 'server', 'message', 'stream', 'token', 'domain', 'signature'],
-  'Query.nodes.ids': ['account', 'server', 'message', 'stream', 'token', 'domain', 'signature'],
+  'Query.node.id': [
+    'account',
+    'server',
+    'message',
+    'stream',
+    'token',
+    'domain',
+    'signature',
+    'bounce',
+    'suppression',
+    'inboundMessage',
+    'inboundRule',
+  ],
+  'Query.nodes.ids': [
+    'account',
+    'server',
+    'message',
+    'stream',
+    'token',
+    'domain',
+    'signature',
+    'bounce',
+    'suppression',
+  ],
   'Mutation.cancelEmail.id': ['message'],
   'Mutation.archiveStream.id': ['stream'],
   'Mutation.unarchiveStream.id': ['stream'],
@@ -104,6 +160,9 @@ const kinds: Readonly<Record<string, readonly IdKind[]>> = {
   'Mutation.removeDomain.id': ['domain'],
   'Mutation.resendSenderSignature.id': ['signature'],
   'Mutation.removeSenderSignature.id': ['signature'],
+  'Mutation.reactivateBounce.id': ['bounce'],
+  'Mutation.removeInboundRule.id': ['inboundRule'],
+  'Mutation.retryInboundMessage.id': ['inboundMessage'],
 };
 
 interface Place {
@@ -242,6 +301,18 @@ const lists: Readonly<
   'Server.messages': {
     document: 'server { messages(first: 9, after: $after) { edges { node { id } } } }',
     value: 'message',
+  },
+  'Server.inboundMessages': {
+    document: 'server { inboundMessages(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'inboundMessage',
+  },
+  'Server.bounces': {
+    document: 'server { bounces(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'bounce',
+  },
+  'MessageStream.suppressions': {
+    document: 'server { stream(slug: "outbound") { suppressions(first: 9, after: $after) { edges { node { id } } } } }',
+    value: 'suppression',
   },
   'Server.events': {
     document: 'server { events(first: 9, after: $after) { edges { node { id } } } }',

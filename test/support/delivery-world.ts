@@ -78,6 +78,7 @@ export async function deliveryWorld(options: {
     dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock }),
     secrets: createSecretBox([testSecretKey], systemRandom),
     systemMail: { send: async () => {} },
+    returnPathSecret: Buffer.alloc(32, 7),
     mailHost: 'mail.veredus.example',
     publicUrl: 'https://veredus.example',
   };

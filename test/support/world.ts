@@ -5,9 +5,8 @@ import { connectDatabase, type Database } from '#/db/client.ts';
 import { ensurePartitions } from '#/db/partitions.ts';
 import { type SystemScope, systemScope } from '#/db/scope.ts';
 import type { Actor } from '#/domain/actor.ts';
-import type { AccountRole, ServerLevel } from '#/domain/permissions.ts';
+import { type AccountRole, type ServerLevel, type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
 import type { Person } from '#/domain/person.ts';
-import { type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
 import { createChannel } from '#/events/channel.ts';
 import { createFeed, type RunningFeed } from '#/events/feed.ts';
 import { readHorizon } from '#/events/log.ts';
@@ -153,6 +152,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock }),
     secrets: createSecretBox([testSecretKey], systemRandom),
     systemMail: options.systemMail?.(system) ?? { send: async (_deps, mail) => void mails.push(mail) },
+    returnPathSecret: Buffer.alloc(32, 7),
     mailHost: 'mail.veredus.example',
     publicUrl: 'https://veredus.example',
   };
@@ -169,7 +169,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
         .select(({ fn }) => fn.max('logXact').as('xact'))
         .executeTakeFirstOrThrow();
       if (newest.xact === null || (await readHorizon(connection.db)).xact > newest.xact) return;
-      await clock.sleep(2);
+      await systemClock.sleep(2);
     }
   };
 

@@ -39,24 +39,24 @@ function readLines(bytes: Buffer): CanonicalLines | null {
 function mended(given: Buffer): Buffer {
   const out = Buffer.allocUnsafe(given.length * 2 + 2);
   let to = 0;
-  for (let at = 0; at < given.length; at++) {
-    const byte = given[at] as number;
-    if (byte !== CR && byte !== LF) {
-      out[to++] = byte;
-      continue;
-    }
-    if (byte === CR) {
-      let next = at;
-      while (given[next + 1] === CR) next++;
+  const end = () => {
+    out[to++] = CR;
+    out[to++] = LF;
+  };
+  let at = 0;
+  while (at < given.length) {
+    const byte = given[at++] as number;
+    if (byte === LF) end();
+    else if (byte !== CR) out[to++] = byte;
+    else {
+      let returns = 1;
+      for (; given[at] === CR; at++) returns++;
       // A row of CRs that ends with no LF is as many line ends.
-      if (given[next + 1] === LF) at = next + 1;
+      if (given[at] === LF) at++;
+      else for (; returns > 1; returns--) end();
+      end();
     }
-    out[to++] = CR;
-    out[to++] = LF;
   }
-  if (to > 0 && out[to - 1] !== LF) {
-    out[to++] = CR;
-    out[to++] = LF;
-  }
+  if (to > 0 && out[to - 1] !== LF) end();
   return out.subarray(0, to);
 }

@@ -73,9 +73,10 @@ export function readControls(fields: readonly Given[], issues: Issues): Controls
     tag: textOf('tag'),
     metadata: Object.fromEntries(metadata),
     trackOpens: flagOf(single.get('trackOpens'), issues),
-    trackLinks: textOf('trackLinks')
-      ?.replace(/(?<=[a-z])(?=[A-Z])/g, '_')
-      .toUpperCase() ?? null,
+    trackLinks:
+      textOf('trackLinks')
+        ?.replace(/(?<=[a-z])(?=[A-Z])/g, '_')
+        .toUpperCase() ?? null,
     idempotencyKey: textOf('idempotencyKey'),
   };
 }

@@ -5,14 +5,17 @@ import { decodeWords } from '../mime/encoded-words.ts';
 
 /** RFC 5322 §3.2.3 without the dot: outside of quotes none of these belongs to a name. */
 const SPECIAL = /[()<>[\]:;@\\,"]/;
-/** Linear: a quoted string and an encoded-word cannot begin alike. */
 const QUOTED = /"(?:[^"\\]|\\.)*"/gs;
 const ENCODED = /=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]*\?=/g;
 /** What old programs write: `root@host.example (Cron Daemon)`. */
 const COMMENTED = /^([^\s<>()",;:]+@[^\s<>()",;:]+)[ \t]+\(([^()\\]*)\)$/;
 
+/** A name of 255 characters in encoded-words of one each. */
+const MAX_VALUE = 5_000;
+
 /** `value` unfolded and trimmed. */
 export function readFromField(value: string): ParsedMailbox {
+  if (value.length > MAX_VALUE) return { ok: false, reason: `is longer than ${MAX_VALUE} characters` };
   const commented = COMMENTED.exec(value);
   if (commented !== null) return named(decodeWords(commented[2] ?? ''), commented[1] ?? '');
   const open = value.lastIndexOf('<');

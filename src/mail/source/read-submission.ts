@@ -1,11 +1,13 @@
 // Reads a message as a sender's program has composed it, and changes what must change and nothing else: line ends become
 // CRLF; Bcc, Return-Path and the fields that speak to us go; what is missing is named, for the composer to put in front.
 // Everything else keeps its bytes and its order, so that signatures of the sender's own hold.
+import { isAscii } from 'node:buffer';
 import type { Issues } from '#/domain/email/issues.ts';
 import { MAX_MESSAGE_ID } from '#/domain/email/limits.ts';
 import type { StoredSource } from '../content.ts';
 import { canonicalLines } from './canonical-lines.ts';
 import { type Controls, isControl, readControls } from './control-fields.ts';
+import { hidesLineBreak } from './encoded-breaks.ts';
 import { MAX_FIELDS, MAX_HEADER_BYTES, MAX_LINE, MAX_RECEIVED } from './limits.ts';
 
 export interface Submission extends Omit<StoredSource, 'replyTo'> {
@@ -71,7 +73,14 @@ export function readSubmission(given: Buffer, issues: Issues): Submission | null
   const header = readHeader(bytes, issues);
   if (header === null) return null;
   checkFields(header.fields, issues);
-  const valueOf = (key: string) => textOf(bytes, header.fields.find((field) => field.key === key));
+  for (const field of header.fields) {
+    if (hidesLineBreak(textOf(bytes, field))) issues.add([field.name], 'hides a line break in an encoded-word');
+  }
+  const valueOf = (key: string) =>
+    textOf(
+      bytes,
+      header.fields.find((field) => field.key === key),
+    );
   const messageId = valueOf('message-id');
   if (messageId.length > MAX_MESSAGE_ID) issues.add(['Message-ID'], `is longer than ${MAX_MESSAGE_ID} characters`);
   const controls = header.fields
@@ -96,10 +105,6 @@ function readHeader(bytes: Buffer, issues: Issues): Header | null {
   let at = 0;
   for (let line = 1; at < bytes.length && bytes[at] !== CR; line++) {
     const end = bytes.indexOf(LF, at) + 1;
-    if (end > MAX_HEADER_BYTES || fields.length > MAX_FIELDS) {
-      issues.add(['header'], `has more than ${MAX_FIELDS} fields or ${MAX_HEADER_BYTES} octets`);
-      return null;
-    }
     const last = fields.at(-1);
     if ((bytes[at] === SPACE || bytes[at] === TAB) && last !== undefined) last.end = end;
     else {
@@ -115,6 +120,10 @@ function readHeader(bytes: Buffer, issues: Issues): Header | null {
       fields.push({ name, key: name.toLowerCase(), start: at, end });
     }
     at = end;
+    if (at > MAX_HEADER_BYTES || fields.length > MAX_FIELDS) {
+      issues.add(['header'], `has more than ${MAX_FIELDS} fields or ${MAX_HEADER_BYTES} octets`);
+      return null;
+    }
   }
   return { fields, end: at };
 }
@@ -152,14 +161,9 @@ function assemble(bytes: Buffer, { fields, end }: Header, isDropped: (field: Fie
   // Without an empty line there is no body, and the header still has to end.
   const rest = bytes.subarray(from);
   const open = end === bytes.length;
-  const source = pieces.length === 0 && !open ? bytes : Buffer.concat([...pieces, rest, Buffer.from(open ? '\r\n' : '')]);
+  const source =
+    pieces.length === 0 && !open ? bytes : Buffer.concat([...pieces, rest, Buffer.from(open ? '\r\n' : '')]);
   const body = open ? Buffer.alloc(0) : bytes.subarray(end + 2);
   const bodyStart = source.length - body.length;
-  return { source, bodyStart, eightBit: isPastAscii(body), smtpUtf8: isPastAscii(source.subarray(0, bodyStart)) };
-}
-
-/** An ASCII text is as long in UTF-8 as in Latin-1. */
-function isPastAscii(bytes: Buffer): boolean {
-  for (const byte of bytes) if (byte > 0x7f) return true;
-  return false;
+  return { source, bodyStart, eightBit: !isAscii(body), smtpUtf8: !isAscii(source.subarray(0, bodyStart)) };
 }

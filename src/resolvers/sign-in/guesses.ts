@@ -3,12 +3,7 @@
 // A guess is admitted, then checked, then counted. Guesses of one key stand in line within a process, so that many at once
 // do not all pass before the first is counted; over processes there may be one under way in each.
 import { createHash } from 'node:crypto';
-import {
-  clearGuessCounters,
-  findGuessCounters,
-  lockGuessCounter,
-  saveGuessCounter,
-} from '#/db/guess-counters.ts';
+import { clearGuessCounters, findGuessCounters, lockGuessCounter, saveGuessCounter } from '#/db/guess-counters.ts';
 import type { SystemWriteScope } from '#/db/scope.ts';
 import { RateLimited } from '#/domain/errors.ts';
 import { afterFailure, freeGuessesLeft, type GuessCount, type GuessKind, waitOf } from '#/domain/identity/throttle.ts';
