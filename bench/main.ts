@@ -6,11 +6,13 @@ import { parseArgs } from 'node:util';
 import { atEnd, endAll } from './at-end.ts';
 import { backlog } from './backlog.ts';
 import { batch } from './batch.ts';
+import { classify } from './classify.ts';
 import { coldStart } from './cold-start.ts';
 import { endToEnd, endToEndSigned } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
 import { fairness } from './fairness.ts';
 import { idle } from './idle.ts';
+import { inbound } from './inbound.ts';
 import { tableOf } from './report.ts';
 import type { Context, Outcome, Scenario } from './scenario.ts';
 import { search } from './search.ts';
@@ -21,6 +23,7 @@ import { ROOT } from './serving.ts';
 import { storage } from './storage.ts';
 import { tokens } from './tokens.ts';
 import { webhooks } from './webhooks.ts';
+import { submission } from './submission.ts';
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   send,
@@ -37,6 +40,9 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   'sign-in': signIn,
   storage,
   webhooks,
+  classify,
+  submission,
+  inbound,
 };
 
 const USAGE = `npm run bench -- [${Object.keys(scenarios).join('|')}…]

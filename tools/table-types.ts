@@ -19,6 +19,7 @@ const scalars: Readonly<Record<string, string>> = {
   smallint: 'number',
   text: 'string',
   uuid: 'string',
+  'double precision': 'number',
   'timestamp with time zone': 'Date',
   // db/client.ts parses int8 as a number.
   bigint: 'number',

@@ -12,6 +12,7 @@ import { environment } from '#/runtime/environment.ts';
 import { createLog } from '#/runtime/log.ts';
 import type { Log } from '#/runtime/ports.ts';
 import { obtainSecretKeys } from '#/runtime/secret-keys.ts';
+import { obtainSmtpCertificate } from '#/runtime/smtp-certificate.ts';
 import { readArguments } from './arguments.ts';
 import { openDatabase } from './database.ts';
 import { addresses, firstSteps } from './first-start.ts';
@@ -33,6 +34,8 @@ export async function run(args: readonly string[]): Promise<void> {
   if (config.autoMigrate) await migrateToLatest(connectionString, systemClock.now());
   const steps = await prepareInstallation(config, connectionString, secretKeys, log);
 
+  // Workers that all found an old one would each make their own.
+  if (config.roles.has('submission') || config.roles.has('inbound')) await obtainSmtpCertificate(config, systemClock);
   const env = {
     VEREDUS_DATABASE_URL: connectionString,
     VEREDUS_DATABASE_URL_FILE: '',

@@ -12,6 +12,7 @@ export const bucketedTables = [
   'bounces',
   'events',
   'webhook_deliveries',
+  'inbound_messages',
 ] as const;
 
 /**

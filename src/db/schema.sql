@@ -47,6 +47,13 @@ create type in_doubt_policy as enum (
   'NEVER_TWICE'
 );
 
+create type inbound_status as enum (
+  'QUEUED',
+  'PROCESSED',
+  'FAILED',
+  'BLOCKED'
+);
+
 create type link_purpose as enum (
   'PASSWORD_RESET',
   'EMAIL_CHANGE',
@@ -205,7 +212,11 @@ create table bounces (
   constraint bounces_pkey PRIMARY KEY (account_id, id, bucket)
 ) partition by LIST (bucket);
 CREATE INDEX bounces_address ON bounces USING btree (server_id, address_key, id);
+CREATE INDEX bounces_message ON bounces USING btree (message_id, id) WHERE (message_id IS NOT NULL);
 CREATE INDEX bounces_newest ON bounces USING btree (server_id, id);
+CREATE INDEX bounces_stream ON bounces USING btree (stream_id, id);
+CREATE INDEX bounces_suppressing ON bounces USING btree (server_id, id) WHERE (suppression_id IS NOT NULL);
+CREATE INDEX bounces_tag ON bounces USING btree (server_id, tag, id) WHERE (tag IS NOT NULL);
 CREATE INDEX bounces_type ON bounces USING btree (server_id, type, id);
 
 create table delivery_attempts (
@@ -292,6 +303,39 @@ create table dkim_keys (
   constraint dkim_keys_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE,
   constraint dkim_keys_check CHECK (((state = 'RETIRED'::dkim_key_state) OR (private_key_encrypted IS NOT NULL)))
 );
+
+create table dmarc_report_sources (
+  account_id uuid not null,
+  report_id uuid not null,
+  ordinal integer not null,
+  source_ip text not null,
+  messages bigint not null,
+  dkim_aligned bigint not null,
+  spf_aligned bigint not null,
+  dkim_domains text[] not null,
+  ours boolean not null,
+  constraint dmarc_report_sources_pkey PRIMARY KEY (account_id, report_id, ordinal),
+  constraint dmarc_report_sources_account_id_report_id_fkey FOREIGN KEY (account_id, report_id) REFERENCES dmarc_reports(account_id, id) ON DELETE CASCADE
+);
+
+create table dmarc_reports (
+  account_id uuid not null,
+  id uuid not null,
+  domain_id uuid not null,
+  received_at timestamp with time zone not null,
+  begin_at timestamp with time zone not null,
+  end_at timestamp with time zone not null,
+  organization text not null,
+  report_id text not null,
+  policy text,
+  messages bigint not null,
+  aligned bigint not null,
+  constraint dmarc_reports_pkey PRIMARY KEY (account_id, id),
+  constraint dmarc_reports_account_id_domain_id_organization_report_id_key UNIQUE (account_id, domain_id, organization, report_id),
+  constraint dmarc_reports_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE
+);
+CREATE INDEX dmarc_reports_end ON dmarc_reports USING btree (account_id, domain_id, end_at);
+CREATE INDEX dmarc_reports_received ON dmarc_reports USING btree (received_at);
 
 create table domain_records (
   account_id uuid not null,
@@ -386,6 +430,70 @@ create table idempotency_keys (
   constraint idempotency_keys_pkey PRIMARY KEY (account_id, server_id, key)
 );
 CREATE INDEX idempotency_keys_expiry ON idempotency_keys USING btree (expires_at);
+
+create table inbound_domains (
+  name text not null,
+  account_id uuid not null,
+  server_id uuid not null,
+  created_at timestamp with time zone not null,
+  constraint inbound_domains_pkey PRIMARY KEY (name),
+  constraint inbound_domains_account_id_server_id_key UNIQUE (account_id, server_id),
+  constraint inbound_domains_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
+);
+
+create table inbound_messages (
+  bucket integer not null,
+  account_id uuid not null,
+  id uuid not null,
+  server_id uuid not null,
+  stream_id uuid not null,
+  log_xact bigint not null,
+  received_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  status inbound_status not null,
+  blocked_by text,
+  failure text,
+  from_address text not null,
+  from_key text not null,
+  people jsonb not null,
+  original_recipient text not null,
+  recipient_key text not null,
+  mailbox_hash text not null,
+  subject text not null,
+  message_id_header text,
+  date_header text,
+  attachments jsonb,
+  size integer not null,
+  spam_score double precision,
+  authentication jsonb,
+  constraint inbound_messages_pkey PRIMARY KEY (account_id, id, bucket)
+) partition by LIST (bucket);
+CREATE INDEX inbound_messages_from ON inbound_messages USING btree (server_id, from_key, id);
+CREATE INDEX inbound_messages_hash ON inbound_messages USING btree (server_id, mailbox_hash, id) WHERE (mailbox_hash <> ''::text);
+CREATE INDEX inbound_messages_log ON inbound_messages USING btree (server_id, log_xact, id);
+CREATE INDEX inbound_messages_newest ON inbound_messages USING btree (server_id, id);
+CREATE INDEX inbound_messages_recipient ON inbound_messages USING btree (server_id, recipient_key, id);
+CREATE INDEX inbound_messages_status ON inbound_messages USING btree (server_id, status, id);
+
+create table inbound_rules (
+  account_id uuid not null,
+  id uuid not null,
+  server_id uuid not null,
+  pattern text not null,
+  created_at timestamp with time zone not null,
+  constraint inbound_rules_pkey PRIMARY KEY (account_id, id),
+  constraint inbound_rules_account_id_server_id_pattern_key UNIQUE (account_id, server_id, pattern),
+  constraint inbound_rules_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
+);
+
+create table inbound_settings (
+  account_id uuid not null,
+  server_id uuid not null,
+  url text,
+  spam_threshold double precision,
+  constraint inbound_settings_pkey PRIMARY KEY (account_id, server_id),
+  constraint inbound_settings_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
+);
 
 create table installation (
   singleton boolean default true not null,
@@ -545,6 +653,20 @@ create table recipients (
 CREATE INDEX recipients_address ON recipients USING btree (server_id, address_key, message_id);
 CREATE INDEX recipients_status ON recipients USING btree (server_id, status, message_id);
 
+create table returned_mails (
+  account_id uuid not null,
+  message_id uuid not null,
+  ordinal smallint not null,
+  type text not null,
+  bounce_id uuid not null,
+  received_at timestamp with time zone not null,
+  removable_at timestamp with time zone not null,
+  source bytea storage external not null,
+  constraint returned_mails_pkey PRIMARY KEY (account_id, message_id, ordinal, type),
+  constraint returned_mails_account_id_bounce_id_key UNIQUE (account_id, bounce_id)
+);
+CREATE INDEX returned_mails_removable ON returned_mails USING btree (removable_at);
+
 create table second_factor_challenges (
   session_id uuid not null,
   purpose text not null,
@@ -608,6 +730,7 @@ create table servers (
   constraint servers_pkey PRIMARY KEY (account_id, id),
   constraint servers_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id)
 );
+CREATE INDEX servers_id ON servers USING btree (id);
 CREATE UNIQUE INDEX servers_name ON servers USING btree (account_id, lower(name)) WHERE (deleted_at IS NULL);
 
 create table sessions (
@@ -690,6 +813,26 @@ create table suppressions (
   constraint suppressions_account_id_stream_id_fkey FOREIGN KEY (account_id, stream_id) REFERENCES message_streams(account_id, id)
 );
 CREATE INDEX suppressions_newest ON suppressions USING btree (stream_id, id);
+CREATE INDEX suppressions_origin ON suppressions USING btree (stream_id, origin, id);
+CREATE INDEX suppressions_reason ON suppressions USING btree (stream_id, reason, id);
+
+create table tls_reports (
+  account_id uuid not null,
+  id uuid not null,
+  domain_id uuid not null,
+  received_at timestamp with time zone not null,
+  begin_at timestamp with time zone not null,
+  end_at timestamp with time zone not null,
+  organization text not null,
+  report_id text not null,
+  successful bigint not null,
+  failed bigint not null,
+  policies jsonb not null,
+  constraint tls_reports_pkey PRIMARY KEY (account_id, id),
+  constraint tls_reports_account_id_domain_id_organization_report_id_key UNIQUE (account_id, domain_id, organization, report_id),
+  constraint tls_reports_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE
+);
+CREATE INDEX tls_reports_received ON tls_reports USING btree (received_at);
 
 create table two_factor_methods (
   user_id uuid not null,

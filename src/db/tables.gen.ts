@@ -41,6 +41,12 @@ export type InDoubtPolicy =
   | 'RETRY'
   | 'NEVER_TWICE';
 
+export type InboundStatus =
+  | 'QUEUED'
+  | 'PROCESSED'
+  | 'FAILED'
+  | 'BLOCKED';
+
 export type LinkPurpose =
   | 'PASSWORD_RESET'
   | 'EMAIL_CHANGE'
@@ -239,6 +245,32 @@ export interface DkimKeysTable {
   removableAt: Date | null;
 }
 
+export interface DmarcReportSourcesTable {
+  accountId: string;
+  reportId: string;
+  ordinal: number;
+  sourceIp: string;
+  messages: number;
+  dkimAligned: number;
+  spfAligned: number;
+  dkimDomains: string[];
+  ours: boolean;
+}
+
+export interface DmarcReportsTable {
+  accountId: string;
+  id: string;
+  domainId: string;
+  receivedAt: Date;
+  beginAt: Date;
+  endAt: Date;
+  organization: string;
+  reportId: string;
+  policy: string | null;
+  messages: number;
+  aligned: number;
+}
+
 export interface DomainRecordsTable {
   accountId: string;
   domainId: string;
@@ -311,6 +343,55 @@ export interface IdempotencyKeysTable {
   requestHash: Buffer;
   messageId: string;
   expiresAt: Date;
+}
+
+export interface InboundDomainsTable {
+  name: string;
+  accountId: string;
+  serverId: string;
+  createdAt: Date;
+}
+
+export interface InboundMessagesTable {
+  bucket: number;
+  accountId: string;
+  id: string;
+  serverId: string;
+  streamId: string;
+  logXact: number;
+  receivedAt: Date;
+  expiresAt: Date;
+  status: InboundStatus;
+  blockedBy: string | null;
+  failure: string | null;
+  fromAddress: string;
+  fromKey: string;
+  people: ColumnType<unknown, string, string>;
+  originalRecipient: string;
+  recipientKey: string;
+  mailboxHash: string;
+  subject: string;
+  messageIdHeader: string | null;
+  dateHeader: string | null;
+  attachments: ColumnType<unknown, string | null, string | null>;
+  size: number;
+  spamScore: number | null;
+  authentication: ColumnType<unknown, string | null, string | null>;
+}
+
+export interface InboundRulesTable {
+  accountId: string;
+  id: string;
+  serverId: string;
+  pattern: string;
+  createdAt: Date;
+}
+
+export interface InboundSettingsTable {
+  accountId: string;
+  serverId: string;
+  url: string | null;
+  spamThreshold: number | null;
 }
 
 export interface InstallationTable {
@@ -433,6 +514,17 @@ export interface RecipientsTable {
   settledAt: Date | null;
 }
 
+export interface ReturnedMailsTable {
+  accountId: string;
+  messageId: string;
+  ordinal: number;
+  type: string;
+  bounceId: string;
+  receivedAt: Date;
+  removableAt: Date;
+  source: Buffer;
+}
+
 export interface SecondFactorChallengesTable {
   sessionId: string;
   purpose: 'ENROLL_TOTP' | 'ENROLL_PASSKEY' | 'VERIFY_PASSKEY';
@@ -543,6 +635,20 @@ export interface SuppressionsTable {
   origin: SuppressionOrigin;
   note: string | null;
   createdAt: Date;
+}
+
+export interface TlsReportsTable {
+  accountId: string;
+  id: string;
+  domainId: string;
+  receivedAt: Date;
+  beginAt: Date;
+  endAt: Date;
+  organization: string;
+  reportId: string;
+  successful: number;
+  failed: number;
+  policies: ColumnType<unknown, string, string>;
 }
 
 export interface TwoFactorMethodsTable {
@@ -661,6 +767,8 @@ export interface DB {
   deliveryQueue: DeliveryQueueTable;
   deliveryTallies: DeliveryTalliesTable;
   dkimKeys: DkimKeysTable;
+  dmarcReportSources: DmarcReportSourcesTable;
+  dmarcReports: DmarcReportsTable;
   domainRecords: DomainRecordsTable;
   domains: DomainsTable;
   emergencyContacts: EmergencyContactsTable;
@@ -668,6 +776,10 @@ export interface DB {
   events: EventsTable;
   guessCounters: GuessCountersTable;
   idempotencyKeys: IdempotencyKeysTable;
+  inboundDomains: InboundDomainsTable;
+  inboundMessages: InboundMessagesTable;
+  inboundRules: InboundRulesTable;
+  inboundSettings: InboundSettingsTable;
   installation: InstallationTable;
   invitationGrants: InvitationGrantsTable;
   invitations: InvitationsTable;
@@ -679,6 +791,7 @@ export interface DB {
   messages: MessagesTable;
   oneTimeLinks: OneTimeLinksTable;
   recipients: RecipientsTable;
+  returnedMails: ReturnedMailsTable;
   secondFactorChallenges: SecondFactorChallengesTable;
   senderSignatures: SenderSignaturesTable;
   serverDomains: ServerDomainsTable;
@@ -689,6 +802,7 @@ export interface DB {
   shapingPermits: ShapingPermitsTable;
   staffAccessGrants: StaffAccessGrantsTable;
   suppressions: SuppressionsTable;
+  tlsReports: TlsReportsTable;
   twoFactorMethods: TwoFactorMethodsTable;
   users: UsersTable;
   verifiedDomains: VerifiedDomainsTable;

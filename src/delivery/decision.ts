@@ -1,7 +1,9 @@
 // What an attempt means for its recipient. Pure: facts in, decision out. The states that decisions lead between stand in
-// src/domain/delivery/states.ts.
+// src/domain/delivery/states.ts. One way leads out of a final state, and it is not delivery's: a notification that what was
+// DELIVERED, or IN_DOUBT, has come back makes it BOUNCED (db/returned-subjects.ts).
+import type { BounceType } from '#/domain/bounce-types.ts';
 import { failureOf, type Failure, isDelayTold, nextAttemptAt } from '#/domain/delivery/retry.ts';
-import { type BounceType, classifyReply } from '#/mail/classify-reply.ts';
+import { classifyReply } from '#/mail/classify-reply.ts';
 import type { SmtpPhase, SmtpReply } from '#/runtime/ports.ts';
 
 /** What a simulated recipient does with the mail. */

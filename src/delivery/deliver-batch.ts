@@ -4,7 +4,8 @@ import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
 import { loadForDelivery, type StoredMessage } from '#/db/messages.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import { encodeId } from '#/domain/ids.ts';
-import { decodeContent } from '#/mail/content.ts';
+import { decodeStored } from '#/mail/content.ts';
+import { readMail } from '#/mail/mime/offload.ts';
 import { reversePathOf } from '#/mail/reverse-path.ts';
 import type { Clock, Ids, Log, Random } from '#/runtime/ports.ts';
 import { failureOf } from '#/domain/delivery/retry.ts';
@@ -154,7 +155,7 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
       if (prepared.kind === 'unsignable') return defer(circumstances(claim), ownTrouble, null, prepared.reason);
       sent = await deps.outbound.send(to, pace, {
         claim,
-        reversePath: reversePathOf(message, claim.ordinal, prepared.message.returnPath),
+        reversePath: reversePathOf(message, claim, prepared.message.returnPath),
         message: prepared.message,
         async beforeFinalDot() {
           contentSentAt = clock.now();
@@ -195,8 +196,10 @@ function lostAttempt(claim: ClaimedRecipient): Settlement['lost'] {
   return { id: claim.lostAttemptId, outcome: claim.lostAfterContent ? 'IN_DOUBT' : 'LOST' };
 }
 
-function htmlOf({ content }: StoredMessage): string | null {
-  return content === null ? null : decodeContent(content).html;
+async function htmlOf({ content }: StoredMessage): Promise<string | null> {
+  if (content === null) return null;
+  const stored = decodeStored(content);
+  return stored.kind === 'parts' ? stored.content.html : (await readMail(stored.content.source)).html;
 }
 
 function attemptResult(

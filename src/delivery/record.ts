@@ -13,7 +13,7 @@ import type { MessageRow } from '#/db/messages.ts';
 import type { SystemWriteScope } from '#/db/scope.ts';
 import { insertSuppressions, type NewSuppression } from '#/db/suppressions.ts';
 import { mayRetryDoubt } from '#/domain/delivery/states.ts';
-import { addressHash } from '#/domain/suppression.ts';
+import { addressHash, keyOfAddress } from '#/domain/suppression.ts';
 import { append } from '#/events/append.ts';
 import type { NewEvent } from '#/events/catalogue.ts';
 import type { Ids } from '#/runtime/ports.ts';
@@ -141,7 +141,7 @@ function bounceOf(scope: SystemWriteScope, ids: Ids, settlement: Settlement): [S
     ordinal: claim.ordinal,
     type: decision.status === 'BOUNCED' ? decision.type : 'SPAM_COMPLAINT',
     address: claim.address,
-    addressKey: addressKey(claim.address),
+    addressKey: keyOfAddress(claim.address),
     tag: message.tag,
     occurredAt: scope.now,
     smtpCode: decision.status === 'BOUNCED' ? decision.smtpCode : null,
@@ -168,12 +168,9 @@ function suppressionOf(
           : null;
   if (reason === null) return [];
   const { accountId, streamId, address } = claim;
-  const hash = addressHash(addressKey(address));
+  const hash = addressHash(keyOfAddress(address));
   return [{ by: settlement, row: { accountId, streamId, hash, id: ids.next(), address, reason, origin: 'RECIPIENT' } }];
 }
-
-/** Mailbox.key of an address as it stands in the queue. */
-const addressKey = (address: string) => address.normalize('NFC').toLowerCase();
 
 function eventsOf(
   ids: Ids,

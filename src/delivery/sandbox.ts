@@ -6,7 +6,11 @@ import { type Aftermath, type Circumstances, type Decision, defer, ownTrouble } 
 const DELAY_MS = 5_000;
 const HTML_LINK = /<a\s[^>]*href\s*=\s*["'](https?:\/\/[^"'\s]{1,2000})["']/i;
 
-export function simulate(address: string, html: () => string | null, circumstances: Circumstances): Decision {
+export async function simulate(
+  address: string,
+  html: () => Promise<string | null>,
+  circumstances: Circumstances,
+): Promise<Decision> {
   const localPart = address.slice(0, address.lastIndexOf('@')).toLowerCase();
   switch (localPart.split('+', 1)[0]) {
     case 'bounce':
@@ -29,7 +33,7 @@ export function simulate(address: string, html: () => string | null, circumstanc
     case 'open':
       return delivered({ kind: 'open' });
     case 'click': {
-      const url = HTML_LINK.exec(html() ?? '')?.[1];
+      const url = HTML_LINK.exec((await html()) ?? '')?.[1];
       return delivered(url === undefined ? null : { kind: 'click', url });
     }
     default:

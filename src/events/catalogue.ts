@@ -43,6 +43,9 @@ export const eventTypes = [
   'CANCELLED',
 ] as const satisfies readonly EventType[];
 
+/** The message of events that no message caused, such as an address suppressed by hand: of the id of none. */
+export const NO_MESSAGE = '00000000-0000-0000-0000-000000000000';
+
 interface EventBase {
   readonly id: string;
   readonly accountId: string;
@@ -55,7 +58,14 @@ interface EventBase {
 }
 
 /** What is given to `append`; the log adds time and position. */
-export type NewEvent = { [T in EventType]: EventBase & { readonly type: T; readonly data: EventData[T] } }[EventType];
+export type NewEvent = {
+  [T in EventType]: EventBase & {
+    readonly type: T;
+    readonly data: EventData[T];
+    /** Where there is no message, or it is gone; else it is kept as long as its message. */
+    readonly bucket?: number;
+  };
+}[EventType];
 
 /** As read from the log. */
 export type LoggedEvent = NewEvent & {

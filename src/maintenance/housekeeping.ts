@@ -11,6 +11,8 @@ import { deleteEndedSessions } from '#/db/sessions.ts';
 import { KNOWN_DEVICE_DAYS, minutesAfter, SESSION_IDLE_MINUTES } from '#/domain/identity/rules.ts';
 import { guessRules } from '#/domain/identity/throttle.ts';
 import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
+import { deleteOldReports } from '#/db/domain-reports.ts';
+import { deleteRemovableMails } from '#/db/returned-mails.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
 import type { Clock, Log, SecretBox } from '#/runtime/ports.ts';
 import { resealSecrets } from './reseal-secrets.ts';
@@ -18,6 +20,11 @@ import { resealSecrets } from './reseal-secrets.ts';
 const EVERY_MS = 10 * 60_000;
 /** Keys deleted by one statement. */
 const KEYS = 10_000;
+/** Notifications of up to half a megabyte each. */
+const MAILS = 1_000;
+const REPORTS = 500;
+/** A year and a month: what is shown is compared with the year before. */
+const REPORT_DAYS = 400;
 
 interface Deps {
   readonly system: SystemScope;
@@ -56,6 +63,9 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   await resealSecrets({ system, secrets, log });
   await forgetEndedSessions(system, now);
   while ((await deleteExpiredKeys(system, now, KEYS)) === KEYS);
+  while ((await deleteRemovableMails(system, now, MAILS)) === MAILS);
+  const before = new Date(now.getTime() - REPORT_DAYS * 86_400_000);
+  while ((await deleteOldReports(system, before, REPORTS)) >= REPORTS);
 }
 
 async function forgetEndedSessions({ db }: SystemScope, now: Date): Promise<void> {

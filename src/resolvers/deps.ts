@@ -35,7 +35,9 @@ export interface Deps {
   readonly passwords: Passwords;
   readonly systemMail: SystemMail;
   readonly background: Background;
-  /** What return-path CNAMEs point to. */
+  /** Makes the addresses to which mail comes in and comes back unguessable; of the installation, never changed. */
+  readonly returnPathSecret: Uint8Array;
+  /** What return-path CNAMEs point to; inbound addresses are on it. */
   readonly mailHost: string;
   /** Where the world reaches this installation; without a slash at its end. */
   readonly publicUrl: string;

@@ -66,9 +66,10 @@ export interface Log {
 /**
  * - `events`: something was appended to the log. `queue`: a recipient became due. `config`: servers, streams, domains
  *   or limits changed. `tokens`: a token was revoked, rotated or changed. `people`: a session ended, or what somebody may
- *   do changed. `webhooks`: a webhook was made, changed, or is to send something again.
+ *   do changed. `webhooks`: a webhook was made, changed, or is to send something again. `inbound`: a message came in, or was
+ *   taken up again.
  */
-export type Topic = 'events' | 'queue' | 'config' | 'tokens' | 'people' | 'webhooks';
+export type Topic = 'events' | 'queue' | 'config' | 'tokens' | 'people' | 'webhooks' | 'inbound';
 
 /** Hints between the processes of an installation: without data, may be lost, so whoever listens also looks by itself. */
 export interface Channel {
@@ -266,4 +267,20 @@ export type SmtpConnectResult =
 export interface SmtpClient {
   /** Never throws. */
   connect(target: SmtpTarget, options: SmtpConnectOptions): Promise<SmtpConnectResult>;
+}
+
+// ── large mail on its way in ──
+
+export interface SpoolFile extends AsyncDisposable {
+  readonly path: string;
+  /** Octets so far. */
+  readonly size: number;
+  /** One after the other: the next begins when this has ended. */
+  write(bytes: Uint8Array): Promise<void>;
+  read(): Promise<Buffer>;
+}
+
+export interface Spool {
+  /** A new file; its disposal removes it. */
+  create(): Promise<SpoolFile>;
 }

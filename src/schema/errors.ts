@@ -28,7 +28,7 @@ const ErrorInterface = builder.interfaceRef<ExpectedError>('Error').implement({
 });
 const interfaces = [ErrorInterface];
 
-const InputIssue = builder.objectRef<InvalidInput['issues'][number]>('InputIssue').implement({
+export const InputIssue = builder.objectRef<InvalidInput['issues'][number]>('InputIssue').implement({
   description: 'One thing to mend in an input.',
   fields: (t) => ({
     path: t.stringList({ description: 'Path into `input`, e.g. `["to", "0"]`.', resolve: ({ path }) => [...path] }),
@@ -105,7 +105,7 @@ builder.objectType(SenderNotVerified, {
   fields: (t) => ({ address: t.exposeString('address', { description: 'The From address.' }) }),
 });
 
-const SuppressedRecipientType = builder.objectRef<SuppressedRecipient>('SuppressedRecipient').implement({
+export const SuppressedRecipientType = builder.objectRef<SuppressedRecipient>('SuppressedRecipient').implement({
   description: 'An address that gets no mail of a stream.',
   fields: (t) => ({
     address: t.exposeString('address', { description: 'The address.' }),

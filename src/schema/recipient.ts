@@ -19,8 +19,8 @@ export const DeliveryStatus = builder.enumType('DeliveryStatus', {
     SCHEDULED: { description: 'It waits for sendAt.' },
     QUEUED: { description: 'It waits for its turn.' },
     DELAYED: { description: 'It could not be delivered for now and is tried again.' },
-    DELIVERED: { description: 'The server of the recipient has taken it.' },
-    BOUNCED: { description: 'It was refused for good.' },
+    DELIVERED: { description: 'The server of the recipient has taken it. It may still come back: BOUNCED then.' },
+    BOUNCED: { description: 'It was refused for good, or came back after it was taken.' },
     SUPPRESSED: { description: 'The address is suppressed on the stream: nothing is sent.' },
     EXPIRED: { description: 'It could not be delivered in time.' },
     CANCELLED: { description: 'It was cancelled before it was handed over.' },
@@ -42,7 +42,7 @@ const AttemptOutcome = builder.enumType('AttemptOutcome', {
   } as const,
 });
 
-const DeliveryAttempt = builder.objectRef<AttemptRow>('DeliveryAttempt').implement({
+export const DeliveryAttempt = builder.objectRef<AttemptRow>('DeliveryAttempt').implement({
   description: 'One attempt to deliver to one recipient.',
   fields: (t) => ({
     startedAt: t.expose('startedAt', { type: 'DateTime', description: 'When it began.' }),

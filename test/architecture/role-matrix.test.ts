@@ -60,6 +60,9 @@ function targetOf(name: string, path: string): Target | null {
     [/EmergencyContact$/, 'contact'],
     [/StaffAccess/, 'staffAccess'],
     [/WebhookDelivery$/, 'webhookDelivery'],
+    [/InboundRule$/, 'inboundRule'],
+    [/InboundMessage$/, 'inboundMessage'],
+    [/Bounce$/, 'bounce'],
     [/Webhook$|WebhookSecret$/, 'webhook'],
   ];
   return ends.find(([pattern]) => pattern.test(name) || pattern.test(field))?.[1] ?? null;
@@ -180,6 +183,10 @@ const onServers: ReadonlySet<Target> = new Set([
   'serverToken',
   'webhook',
   'webhookDelivery',
+  'bounce',
+  'suppression',
+  'inboundMessage',
+  'inboundRule',
 ]);
 
 function targetsOf(rootField: RootField): ReadonlySet<Target> {
@@ -234,6 +241,9 @@ const parents: Readonly<Record<string, { readonly target: Target; readonly reach
   Account: { target: 'account', reach: 'account.read' },
   Server: { target: 'server', reach: 'server.read' },
   Message: { target: 'message', reach: 'message.read' },
+  MessageStream: { target: 'stream', reach: 'stream.read' },
+  Bounce: { target: 'bounce', reach: 'bounce.read' },
+  InboundMessage: { target: 'inboundMessage', reach: 'inbound.read' },
 };
 const nested = Object.values(schema.getTypeMap()).flatMap((type) =>
   isObjectType(type) && !type.name.startsWith('__') && !['Query', 'Mutation', 'Subscription'].includes(type.name)

@@ -39,6 +39,9 @@ const open: Readonly<Record<string, readonly string[]>> = {
     // Who sends a message sees the name of its stream, whatever else they may.
     ...['stream', 'subject', 'tag'],
   ],
+  MessageStream: [
+    ...['archivedAt', 'description', 'id', 'inDoubt', 'kind', 'lifetimeMinutes', 'name', 'purgeAt', 'slug'],
+  ],
   Recipient: ['address', 'kind', 'status'],
   // The name of one's own account.
   Server: ['account', 'color', 'deliveryType', 'id', 'name', 'trackLinks', 'trackOpens'],
@@ -54,7 +57,10 @@ const ways: Readonly<Record<string, string>> = {
   'InvitationGrant.server': 'a grant that whoever sees the invitation has made or may make',
   'InvitedMembers.invitations': 'just made',
   'IssuedAccountToken.token': 'just made',
+  'InboundSettings.rules': 'of the settings that the asker sees',
   'IssuedServerToken.token': 'just made',
+  'RecipientExplanation.suppressions': 'of the explanation, which needs the right to see both',
+  'SuppressedAddresses.suppressions': 'just made',
   'IssuedWebhook.webhook': 'just made',
   'WebhookTest.webhook': 'just called',
   'RotatedAccountToken.previous': 'just rotated',

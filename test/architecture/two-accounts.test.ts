@@ -24,7 +24,11 @@ import { decodeIdOf, encodeId, type IdKind } from '#/domain/ids.ts';
 import { listTwoFactorMethods } from '#/db/two-factor-methods.ts';
 import type { Actor } from '#/domain/actor.ts';
 import type { Person } from '#/domain/person.ts';
+import { bucketAt } from '#/domain/retention.ts';
 import { schema } from '#/schema/index.ts';
+import { inboundAddress } from '#/resolvers/inbound/inbound-content.ts';
+import { insertBounce } from '../support/bounces.ts';
+import { postbox } from '../support/returned-mail.ts';
 import { type TestAccount, type World, world } from '../support/world.ts';
 
 type Values = Readonly<Partial<Record<IdKind, string>> & { eventCursor: string }>;
@@ -68,6 +72,28 @@ beforeAll(async () => {
   };
   await webhookOf(mine);
   const webhook = await webhookOf(other);
+  const suppressionOf = async (account: TestAccount, streamId: string) => {
+    const document =
+      'mutation ($input: SuppressAddressesInput!) { suppressAddresses(input: $input) { ... on SuppressedAddresses { suppressions { id } } } }';
+    const input = { streamId, addresses: [`s@${account.domain}`] };
+    return (await w.execute(document, { input }, account.token())).data.suppressAddresses.suppressions[0].id;
+  };
+  const bounceOf = async (account: TestAccount) => encodeId('bounce', (await insertBounce(w, account, {})).id);
+  await bounceOf(mine);
+  const ruleOf = async (account: TestAccount) => {
+    const document =
+      'mutation ($input: AddInboundRuleInput!) { addInboundRule(input: $input) { ... on InboundRule { id } } }';
+    const input = { serverId: encodeId('server', account.serverId), pattern: 'spam.example' };
+    return (await w.execute(document, { input }, account.manager)).data.addInboundRule.id;
+  };
+  const inboundOf = async (account: TestAccount) => {
+    const address = inboundAddress(w.deps, account.serverId);
+    await postbox(w).post(address, `To: ${address}\r\n\r\nx\r\n`, 'x@r.example');
+    const document = '{ server { inboundMessages(first: 1) { edges { node { id } } } } }';
+    return (await w.execute(document, {}, account.token())).data.server.inboundMessages.edges[0].node.id;
+  };
+  await ruleOf(mine);
+  await inboundOf(mine);
   const domains = '{ account { domains(first: 1) { edges { node { id } } } } }';
   const { data } = await w.execute(domains, {}, other.manager);
   const log = await w.execute(
@@ -91,6 +117,10 @@ beforeAll(async () => {
     ...people,
     webhook,
     webhookDelivery: await deliveryOf(other, webhook),
+    bounce: await bounceOf(other),
+    inboundRule: await ruleOf(other),
+    inboundMessage: await inboundOf(other),
+    suppression: await suppressionOf(other, stream.id),
     eventCursor: log.data.server.events.pageInfo.endCursor,
   };
   const never = (kind: IdKind) => encodeId(kind, w.deps.ids.next());
@@ -110,6 +140,10 @@ beforeAll(async () => {
     audit: never('audit'),
     webhook: never('webhook'),
     webhookDelivery: never('webhookDelivery'),
+    bounce: encodeId('bounce', w.deps.ids.nextInBucket(bucketAt(w.deps.clock.now(), 45))),
+    suppression: never('suppression'),
+    inboundRule: never('inboundRule'),
+    inboundMessage: encodeId('inboundMessage', w.deps.ids.nextInBucket(bucketAt(w.deps.clock.now(), 45))),
     eventCursor: theirs.eventCursor.replace(/.{8}$/, 'AAAAAAAA'),
   };
 });
@@ -132,6 +166,10 @@ const nodes: readonly IdKind[] = [
   'audit',
   'webhook',
   'webhookDelivery',
+  'bounce',
+  'suppression',
+  'inboundMessage',
+  'inboundRule',
 ];
 
 /** What an account has of people: a member, an invitation, a contact, a request of the staff, and the record of it all. */
@@ -228,6 +266,9 @@ const kinds: Readonly<Record<string, readonly IdKind[]>> = {
   'Mutation.replayWebhook.id': ['webhook'],
   'Mutation.testWebhook.id': ['webhook'],
   'Mutation.retryWebhookDelivery.id': ['webhookDelivery'],
+  'Mutation.reactivateBounce.id': ['bounce'],
+  'Mutation.removeInboundRule.id': ['inboundRule'],
+  'Mutation.retryInboundMessage.id': ['inboundMessage'],
 };
 
 interface Place {
@@ -388,6 +429,18 @@ const lists: Readonly<
   'Server.messages': {
     document: 'server { messages(first: 9, after: $after) { edges { node { id } } } }',
     value: 'message',
+  },
+  'Server.inboundMessages': {
+    document: 'server { inboundMessages(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'inboundMessage',
+  },
+  'Server.bounces': {
+    document: 'server { bounces(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'bounce',
+  },
+  'MessageStream.suppressions': {
+    document: 'server { stream(slug: "outbound") { suppressions(first: 9, after: $after) { edges { node { id } } } } }',
+    value: 'suppression',
   },
   'Server.events': {
     document: 'server { events(first: 9, after: $after) { edges { node { id } } } }',

@@ -86,6 +86,7 @@ export async function deliveryWorld(options: {
     http,
     secrets: createSecretBox([testSecretKey], systemRandom),
     systemMail: { send: async () => {} },
+    returnPathSecret: Buffer.alloc(32, 7),
     mailHost: 'mail.veredus.example',
     publicUrl: 'https://veredus.example',
     background: stack.use(createBackground(silentLog)),

@@ -2,6 +2,9 @@
 import { insertDomain } from '#/db/domains.ts';
 import { scopeOfAccount, type WriteScope, writeInSystemScope } from '#/db/scope.ts';
 import { decodeIdOf, encodeId, type IdKind } from '#/domain/ids.ts';
+import { inboundAddress } from '#/resolvers/inbound/inbound-content.ts';
+import { insertBounce } from './bounces.ts';
+import { postbox } from './returned-mail.ts';
 import type { TestAccount, World } from './world.ts';
 
 export type Target =
@@ -17,6 +20,10 @@ export type Target =
   | 'contact'
   | 'staffAccess'
   | 'webhook'
+  | 'bounce'
+  | 'suppression'
+  | 'inboundMessage'
+  | 'inboundRule'
   | 'webhookDelivery'
   | 'member';
 
@@ -40,6 +47,10 @@ const kinds: Readonly<Record<Target, IdKind>> = {
   contact: 'contact',
   staffAccess: 'staffAccess',
   webhook: 'webhook',
+  bounce: 'bounce',
+  suppression: 'suppression',
+  inboundMessage: 'inboundMessage',
+  inboundRule: 'inboundRule',
   webhookDelivery: 'webhookDelivery',
   member: 'user',
 };
@@ -71,6 +82,14 @@ async function make(w: World, account: TestAccount, target: Target): Promise<str
     }
     case 'message':
       return sendOne(w, account);
+    case 'bounce':
+      return (await insertBounce(w, account, {})).id;
+    case 'suppression':
+      return suppressOne(w, account);
+    case 'inboundRule':
+      return addRule(w, account);
+    case 'inboundMessage':
+      return receiveOne(w, account);
     case 'webhook':
       return addWebhook(w, account);
     case 'webhookDelivery':
@@ -128,7 +147,43 @@ async function addDelivery(w: World, account: TestAccount): Promise<string> {
   return id;
 }
 
-type Inserted = Exclude<Target, 'account' | 'server' | 'stream' | 'message' | 'webhook' | 'webhookDelivery' | 'member'>;
+type Incoming = 'bounce' | 'suppression' | 'inboundMessage' | 'inboundRule';
+
+async function suppressOne(w: World, account: TestAccount): Promise<string> {
+  const streamId = encodeId('stream', await make(w, account, 'stream'));
+  const document =
+    'mutation ($input: SuppressAddressesInput!) { suppressAddresses(input: $input) { ... on SuppressedAddresses { suppressions { id } } } }';
+  const input = { streamId, addresses: ['s@r.example'] };
+  const { data } = await w.execute(document, { input }, account.token());
+  return uuidIn('suppression', data?.suppressAddresses.suppressions[0].id);
+}
+
+async function addRule(w: World, account: TestAccount): Promise<string> {
+  const document =
+    'mutation ($input: AddInboundRuleInput!) { addInboundRule(input: $input) { ... on InboundRule { id } } }';
+  const input = { serverId: encodeId('server', account.serverId), pattern: 'spam.example' };
+  const { data } = await w.execute(document, { input }, account.manager);
+  return uuidIn('inboundRule', data?.addInboundRule.id);
+}
+
+async function receiveOne(w: World, account: TestAccount): Promise<string> {
+  const address = inboundAddress(w.deps, account.serverId);
+  await postbox(w).post(address, `To: ${address}\r\n\r\nx\r\n`, 'x@r.example');
+  const document = '{ server { inboundMessages(first: 1) { edges { node { id } } } } }';
+  const { data } = await w.execute(document, {}, account.token());
+  return uuidIn('inboundMessage', data?.server.inboundMessages.edges[0].node.id);
+}
+
+function uuidIn(kind: IdKind, id: unknown): string {
+  const uuid = typeof id === 'string' ? decodeIdOf(kind, id) : null;
+  if (uuid === null) throw new Error(`no ${kind} was made`);
+  return uuid;
+}
+
+type Inserted = Exclude<
+  Target,
+  'account' | 'server' | 'stream' | 'message' | 'webhook' | 'webhookDelivery' | 'member' | Incoming
+>;
 
 async function insert(w: World, { accountId, serverId, domain }: TestAccount, target: Inserted): Promise<string> {
   const id = w.deps.ids.next();

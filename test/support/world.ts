@@ -171,6 +171,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     http,
     secrets: createSecretBox([testSecretKey], systemRandom),
     systemMail: options.systemMail?.(system) ?? { send: async (_deps, mail) => void mails.push(mail) },
+    returnPathSecret: Buffer.alloc(32, 7),
     mailHost: 'mail.veredus.example',
     publicUrl: 'https://veredus.example',
     background: stack.use(createBackground(silentLog)),
@@ -189,7 +190,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
         .select(({ fn }) => fn.max('logXact').as('xact'))
         .executeTakeFirstOrThrow();
       if (newest.xact === null || (await readHorizon(connection.db)).xact > newest.xact) return;
-      await clock.sleep(2);
+      await systemClock.sleep(2);
     }
   };
 

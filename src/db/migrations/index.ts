@@ -6,6 +6,7 @@ import * as people from './0003-people.ts';
 import * as tokens from './0004-tokens.ts';
 import * as webhooks from './0005-webhooks.ts';
 import * as delivery from './0006-delivery.ts';
+import * as incoming from './0007-incoming.ts';
 
 export const migrations: Record<string, Migration> = {
   '0001-foundation': foundation,
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   '0004-tokens': tokens,
   '0005-webhooks': webhooks,
   '0006-delivery': delivery,
+  '0007-incoming': incoming,
 };
