@@ -59,7 +59,7 @@ const ways: Readonly<Record<string, string>> = {
   'IssuedAccountToken.token': 'just made',
   'InboundSettings.rules': 'of the settings that the asker sees',
   'IssuedServerToken.token': 'just made',
-  'RecipientExplanation.suppressions': 'of the explanation, which needs the right to see both',
+  'RecipientExplanation.suppressions': 'why mail to one address does not arrive, for whoever sees that mail',
   'SuppressedAddresses.suppressions': 'just made',
   'IssuedWebhook.webhook': 'just made',
   'WebhookTest.webhook': 'just called',
