@@ -9,7 +9,7 @@ import {
   validateSubscriptionArgs,
 } from 'graphql';
 import type { Clock, Log } from '#/runtime/ports.ts';
-import { addressKey } from './client-address.ts';
+import { networkOf } from '#/domain/network.ts';
 import { type Deadline, Deadlines, timedOut } from './deadlines.ts';
 import { createDocuments, type Operation } from './documents.ts';
 import { maskErrors, maskThrown, RequestFault, refused, withCode } from './errors.ts';
@@ -74,7 +74,7 @@ export class Operations {
         `The operation may cost ${points.total} points; at most ${maxCost} are allowed. Ask for shorter pages or fewer fields.`,
       );
     }
-    const bucket = purseOf(call.caller) ?? addressKey(call.ipAddress);
+    const bucket = purseOf(call.caller) ?? networkOf(call.ipAddress);
     const wait = rateLimiter?.take(bucket, points.total) ?? null;
     if (wait !== null) throw rateLimited(Math.max(Math.ceil(wait), 1));
     return { operation, params, call, points, bucket };

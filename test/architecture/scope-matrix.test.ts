@@ -54,7 +54,6 @@ const open: Readonly<Record<string, readonly string[]>> = {
 /** Ways without a permission of their own from one thing to another. They lead to nothing that `why` does not cover. */
 const ways: Readonly<Record<string, string>> = {
   'Invitation.invitedBy': 'a member of the same account',
-  'InvitationGrant.server': 'a grant that whoever sees the invitation has made or may make',
   'InvitedMembers.invitations': 'just made',
   'IssuedAccountToken.token': 'just made',
   'InboundSettings.rules': 'of the settings that the asker sees',

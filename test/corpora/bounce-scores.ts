@@ -1,17 +1,18 @@
 // The shared corpora of bounces, complaints and SMTP replies, read as a receiver may get them (line ends as they are, CRLF, bare
 // CR), and scored by the corpora's own program.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { postmarkName } from '#/cli/postmark-names.ts';
 import type { BounceType } from '#/domain/bounce-types.ts';
 import { classifyEvidence } from '#/mail/bounce/classify-evidence.ts';
 import { evidenceOf } from '#/mail/bounce/evidence.ts';
 import { readReturned } from '#/mail/bounce/read-report.ts';
 import type { Returned } from '#/mail/bounce/returned.ts';
+import { CORPORA } from '../../bench/corpora.ts';
 
-const CORPORA = join(import.meta.dirname, '../../../shared/corpora');
-export const hasBounceCorpora = existsSync(join(CORPORA, 'score.mjs'));
+export { hasCorpora as hasBounceCorpora } from '../../bench/corpora.ts';
 export const bounceSets = ['bounces-sisimai', 'bounces-flufl', 'bounces-bounceparser', 'bounces-misc'] as const;
 export const lineEnds = ['as it is', 'CRLF', 'bare CR'] as const;
 export type LineEnds = (typeof lineEnds)[number];
@@ -27,16 +28,8 @@ export interface Run {
   readonly slowest: number;
 }
 
-/** Postmark's names of the types, as the labels have them. */
-const NAMES: Partial<Record<BounceType, string>> = {
-  DMARC_POLICY: 'DMARCPolicy',
-  SMTP_API_ERROR: 'SMTPApiError',
-};
-
 function nameOf(type: BounceType | null): string | null {
-  if (type === null) return null;
-  const plain = type.replace(/(?:^|_)([A-Z]+)/g, (_, word: string) => word.charAt(0) + word.slice(1).toLowerCase());
-  return NAMES[type] ?? plain;
+  return type === null ? null : postmarkName(type);
 }
 
 export function runBounces(set: (typeof bounceSets)[number], ends: LineEnds): Run {

@@ -1,8 +1,9 @@
 // Tries of one-time links, counted by the network that they come from. Only what is no link waits: nobody finds one by
 // trying, and a neighbour behind the same address must not keep anybody from the link in their mailbox.
 import { InvalidCode } from '#/domain/errors.ts';
+import { networkOf } from '#/domain/network.ts';
 import type { Deps } from '../deps.ts';
-import { admitGuess, type Guess, networkOf } from '../sign-in/guesses.ts';
+import { admitGuess, type Guess } from '../sign-in/guesses.ts';
 import type { Visitor } from '../visitor.ts';
 import { countGuess } from './count-guess.ts';
 

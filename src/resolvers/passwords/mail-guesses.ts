@@ -2,7 +2,8 @@
 // the address and by the network that asks.
 import type { SystemWriteScope, WriteScope } from '#/db/scope.ts';
 import { emailKeyOf } from '#/db/users.ts';
-import { countFailure, type Guess, lockGuesses, networkOf } from '../sign-in/guesses.ts';
+import { networkOf } from '#/domain/network.ts';
+import { countFailure, type Guess, lockGuesses } from '../sign-in/guesses.ts';
 import type { Visitor } from '../visitor.ts';
 
 /** Throws RateLimited. Of many at once, anywhere, none passes before the one before is counted. */

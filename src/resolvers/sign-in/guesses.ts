@@ -78,19 +78,6 @@ export async function inLine<T>(guess: Guess, run: () => Promise<T>): Promise<T>
   }
 }
 
-/** One customer's addresses count as one: /64 of IPv6. */
-export function networkOf(ipAddress: string): string {
-  if (!ipAddress.includes(':')) return ipAddress;
-  const [head = '', tail = ''] = ipAddress.split('::', 2);
-  const groups = head.split(':').filter((group) => group !== '');
-  const rest = tail.split(':').filter((group) => group !== '');
-  const zeros = ipAddress.includes('::') ? Math.max(0, 8 - groups.length - rest.length) : 0;
-  return [...groups, ...Array.from({ length: zeros }, () => '0'), ...rest]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':');
-}
-
 /** In one order everywhere, so that two transactions never wait for each other. */
 function inOrder(guesses: readonly Guess[]) {
   return guesses

@@ -6,7 +6,7 @@
 import type { SMTPServerDataStream } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import type { SmtpListener } from './listener.ts';
-import { networkOf } from './network.ts';
+import { networkOf } from '#/domain/network.ts';
 import { replyLines } from './refusal.ts';
 
 /** They end nothing and bring nothing. */

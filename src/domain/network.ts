@@ -1,4 +1,4 @@
-// Who is one peer: an IPv4 address, or the /64 of IPv6 that one customer has.
+// Who counts as one peer wherever something is counted by address: an IPv4 address, or the /64 of IPv6 that one customer has.
 
 export function networkOf(address: string): string {
   const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
