@@ -6,11 +6,14 @@ import { parseArgs } from 'node:util';
 import { atEnd, endAll } from './at-end.ts';
 import { backlog } from './backlog.ts';
 import { batch } from './batch.ts';
+import { classify } from './classify.ts';
 import { coldStart } from './cold-start.ts';
 import { endToEnd, endToEndSigned } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
+import { fairness } from './fairness.ts';
 import { feed } from './feed.ts';
 import { idle } from './idle.ts';
+import { inbound } from './inbound.ts';
 import { live } from './live.ts';
 import { tableOf } from './report.ts';
 import type { Context, Outcome, Scenario } from './scenario.ts';
@@ -21,6 +24,8 @@ import { signIn } from './sign-in.ts';
 import { ROOT } from './serving.ts';
 import { storage } from './storage.ts';
 import { tokens } from './tokens.ts';
+import { webhooks } from './webhooks.ts';
+import { submission } from './submission.ts';
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   send,
@@ -33,10 +38,15 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   live,
   feed,
   backlog,
+  fairness,
   search,
   cold: coldStart,
   'sign-in': signIn,
   storage,
+  webhooks,
+  classify,
+  submission,
+  inbound,
 };
 
 const USAGE = `npm run bench -- [${Object.keys(scenarios).join('|')}…]

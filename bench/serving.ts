@@ -32,6 +32,8 @@ export interface Serving extends AsyncDisposable {
   cpu(): CpuTime;
   /** Resident bytes of the program's processes, without PostgreSQL's. */
   memory(): number;
+  /** One more account with a server of its own. */
+  another(name: string, domain: string): Promise<Pick<Serving, 'token' | 'serverId' | 'serverUuid' | 'accountUuid'>>;
 }
 
 /** Seconds. */
@@ -47,6 +49,8 @@ export interface ServingOptions {
   readonly connectionString?: string;
 }
 
+export const SECRET_KEY = 'a key that protects nothing but benchmarks';
+
 /** Limits of use are checked but never reached: a benchmark calls as no customer does. */
 const SETTINGS = {
   VEREDUS_HTTP_HOST: '127.0.0.1',
@@ -56,7 +60,7 @@ const SETTINGS = {
   VEREDUS_SUBMISSION_PORT: '0',
   VEREDUS_SUBMISSIONS_PORT: '0',
   VEREDUS_INBOUND_PORT: '0',
-  VEREDUS_SECRET_KEY: 'a key that protects nothing but benchmarks',
+  VEREDUS_SECRET_KEY: SECRET_KEY,
 };
 
 export async function startServing(context: Context, options: ServingOptions = {}): Promise<Serving> {
@@ -100,9 +104,10 @@ export async function startServing(context: Context, options: ServingOptions = {
     return {
       port,
       connectionString,
-      ...(await bootstrap(env)),
+      ...(await bootstrap(env, 'Bench', DOMAIN)),
       cpu,
       memory: () => residentBytes(pid, postmaster),
+      another: (name, domain) => bootstrap(env, name, domain),
       [Symbol.asyncDispose]: end,
     };
   } catch (error) {
@@ -117,9 +122,9 @@ export function programEnvironment(settings: Readonly<Record<string, string>>): 
   return { ...Object.fromEntries(inherited), ...settings };
 }
 
-async function bootstrap(env: NodeJS.ProcessEnv) {
-  const order = ['--account', 'Bench', '--owner-email', `owner@${DOMAIN}`, '--server', 'Bench'];
-  const kind = ['--delivery', 'live', '--verified-domain', DOMAIN, '--json'];
+async function bootstrap(env: NodeJS.ProcessEnv, name: string, domain: string) {
+  const order = ['--account', name, '--owner-email', `owner@${domain}`, '--server', name];
+  const kind = ['--delivery', 'live', '--verified-domain', domain, '--json'];
   const { output } = await runProgram(PROGRAM, ['bootstrap', ...order, ...kind], { env, timeoutMs: START_MS });
   const made = JSON.parse(output) as { accountId: string; serverId: string; serverToken: string };
   const serverUuid = decodeIdOf('server', made.serverId);

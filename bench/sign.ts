@@ -146,7 +146,7 @@ async function sendMany(
       message,
       beforeFinalDot: async () => true,
     };
-    const { reply, failure } = await outbound.send(route, sending);
+    const { reply, failure } = await outbound.send(route, null, sending);
     if (reply?.code !== 250) throw new Error(`not delivered: ${failure ?? reply?.text}`);
   });
   return (performance.now() - start) / 1_000;
@@ -216,6 +216,7 @@ function claimOf({ message }: StoredMessage): ClaimedRecipient {
     domain: 'mail.example',
     deliverBy: message.deliverBy,
     attempts: 0,
+    doubts: 0,
     firstFailedAt: null,
     lostAttemptId: null,
     lostAfterContent: false,

@@ -1,8 +1,9 @@
 // The composition root: the only file that constructs things. One node is one process with its roles; `serve` runs
 // several, tests run it in their own process.
+import { join } from 'node:path';
 import { connectDatabase } from '#/db/client.ts';
 import { type SystemScope, systemScope } from '#/db/scope.ts';
-import { type DeliveryEngine, startDelivery } from '#/delivery/engine.ts';
+import { startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
 import { createChannel } from '#/events/channel.ts';
@@ -14,10 +15,13 @@ import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
 import { startDomainChecks } from '#/maintenance/domain-checks.ts';
 import { startTokenReminders } from '#/maintenance/token-reminders.ts';
+import { startWebhookNotices } from '#/maintenance/webhook-notices.ts';
 import type { Deps } from '#/resolvers/deps.ts';
 import { createSenderKeys } from '#/resolvers/domains/signing-keys.ts';
 import { confirmEmailChange, findEmailChange } from '#/resolvers/email-change/confirm-email-change.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
+import { createReceiver } from '#/resolvers/incoming/receiver.ts';
+import { createRecipients } from '#/resolvers/incoming/recipients.ts';
 import { obtainReturnPathSecret } from '#/resolvers/installation/return-path-secret.ts';
 import { confirmSenderSignature, findConfirmation } from '#/resolvers/sender-signatures/confirm-sender-signature.ts';
 import {
@@ -37,15 +41,24 @@ import { systemClock } from '#/runtime/clock.ts';
 import { type Config, ConfigError } from '#/runtime/config.ts';
 import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
+import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
 import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
 import { createPasswords } from '#/runtime/password-hash.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import { createSecretBox } from '#/runtime/secret-box.ts';
+import { obtainSmtpCertificate } from '#/runtime/smtp-certificate.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
+import { openSpool } from '#/runtime/spool.ts';
 import { createContext } from '#/schema/context.ts';
 import { schema } from '#/schema/index.ts';
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { createMailAuthentication } from '#/smtp/authentication/mail-authentication.ts';
+import { startInbound } from '#/smtp/inbound/inbound.ts';
+import type { Receiver, Recipients } from '#/smtp/inbound/received.ts';
+import { startSubmission } from '#/smtp/submission/submission.ts';
+import { startWebhooks } from '#/webhooks/worker.ts';
+import type { Registry } from 'prom-client';
+import { countCalls, countSettled, showBalance, showInFlight, showWebhooks, smtpCounters } from './app-metrics.ts';
 
 /** Connections to the database of one process: 20 processes of them fit a PostgreSQL of 300. */
 const DATABASE_CONNECTIONS = 14;
@@ -61,11 +74,26 @@ export interface NodeOptions {
   readonly random?: Random;
   readonly dns?: Dns;
   readonly leaseMs?: number;
+  /** What becomes of mail that comes in, in place of the use-cases. */
+  readonly inbound?: InboundSeam;
+}
+
+export interface InboundSeam {
+  readonly recipients: Recipients;
+  readonly receiver: Receiver;
+}
+
+export interface SmtpPorts {
+  readonly submission: number | null;
+  readonly submissions: number | null;
+  readonly inbound: number | null;
 }
 
 export interface Node extends AsyncDisposable {
   /** Null without the role `api`. */
   readonly httpPort: number | null;
+  /** Null where the server is off. */
+  readonly smtpPorts: SmtpPorts;
   readonly deps: Deps;
   readonly system: SystemScope;
 }
@@ -118,6 +146,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const profiles = createSendingProfiles({ db, clock, channel });
   const dns =
     options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
+  const { allowPrivateNetworks } = config;
+  const callOut = stack.use(createHttpClient({ dns, clock, allowPrivateNetworks }));
   const deps: Deps = {
     db,
     system,
@@ -130,9 +160,11 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     feed,
     profiles,
     dns,
+    http: callOut,
     secrets,
     systemMail: createSystemMail(system, config.systemFrom),
     background: stack.use(createBackground(log)),
+    returnPathSecret: await obtainReturnPathSecret(system, { random, secrets }),
     mailHost: config.mailHost,
     publicUrl: config.publicUrl,
     signUp: config.signUp,
@@ -155,7 +187,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         outbound,
         signing: config.signing === 'off' ? null : senderKeys,
         returnPaths: {
-          secret: await obtainReturnPathSecret(system, { random, secrets }),
+          secret: deps.returnPathSecret,
           returnPathFor: (accountId, domain) => senderKeys.returnPathFor(accountId, domain),
         },
         keepTranscripts: false,
@@ -163,17 +195,28 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         ...onSettled,
       }),
     );
-    if (options.metrics !== undefined) showInFlight(options.metrics, delivery);
+    if (options.metrics !== undefined) {
+      showInFlight(options.metrics, delivery);
+      showBalance(options.metrics, system, clock);
+    }
   }
   if (config.roles.has('maintenance')) {
     stack.use(startHousekeeping({ system, clock, log, secrets }));
     stack.use(startDomainChecks({ system, deps }));
     stack.use(startTokenReminders({ system, deps }));
+    stack.use(startWebhookNotices({ system, deps }));
+  }
+  if (config.roles.has('webhooks')) {
+    const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
+    const onCall = options.metrics === undefined ? {} : { onCall: countCalls(options.metrics) };
+    const webhooks = stack.use(startWebhooks({ ...deps, ...leaseMs, ...onCall }));
+    if (options.metrics !== undefined) showWebhooks(options.metrics, webhooks);
   }
 
+  const tokens = stack.use(createTokenCheck({ db, clock, channel, log }));
+  const smtpPorts = await startSmtp(stack, options, { deps, tokens });
   let httpPort: number | null = null;
   if (config.roles.has('api')) {
-    const tokens = stack.use(createTokenCheck({ db, clock, channel, log }));
     const http = createHttpServer({
       schema,
       config,
@@ -195,7 +238,67 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     stack.defer(() => http.close());
   }
   const running = stack.move();
-  return { httpPort, deps, system, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return { httpPort, smtpPorts, deps, system, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** The SMTP servers of this node's roles. */
+async function startSmtp(
+  stack: AsyncDisposableStack,
+  { config, inbound, metrics }: NodeOptions,
+  { deps, tokens }: { readonly deps: Deps; readonly tokens: TokenCheck },
+): Promise<SmtpPorts> {
+  const { log, clock } = deps;
+  const off: SmtpPorts = { submission: null, submissions: null, inbound: null };
+  const submits = config.roles.has('submission') && config.submissionPort + config.submissionsPort > 0;
+  const receives = config.roles.has('inbound') && config.inboundPort > 0;
+  if (!submits && !receives) return off;
+  const tls = await obtainSmtpCertificate(config, clock);
+  const common = { name: config.heloName, host: config.smtpHost, tls };
+  const counting = metrics === undefined ? null : smtpCounters(metrics);
+  const counted = (server: string) => (counting === null ? {} : { metrics: counting(server) });
+  let ports = off;
+  if (submits) {
+    const { submissionPort, submissionsPort, rateLimit, workers } = config;
+    const submission = stack.use(
+      await startSubmission({
+        ...common,
+        ...counted('submission'),
+        deps,
+        tokens,
+        ports: { startTls: submissionPort || null, implicitTls: submissionsPort || null },
+        plaintextAuth: config.submissionPlaintextAuth,
+        // A message costs a point, as sendEmail does.
+        messagesPerSecond: rateLimit / workers,
+      }),
+    );
+    ports = { ...ports, submission: submission.ports.startTls, submissions: submission.ports.implicitTls };
+  }
+  if (receives) {
+    const { recipients, receiver } = inbound ?? incomingOf(stack, deps);
+    const spool = await openSpool(join(config.dataDir, 'spool'), clock);
+    const running = stack.use(
+      await startInbound({
+        ...common,
+        ...counted('inbound'),
+        port: config.inboundPort,
+        recipients,
+        receiver,
+        spool,
+        clock,
+        log,
+      }),
+    );
+    ports = { ...ports, inbound: running.port };
+  }
+  return ports;
+}
+
+/** The use-cases of mail that comes in. */
+function incomingOf(stack: AsyncDisposableStack, deps: Deps): InboundSeam {
+  const { dns, clock, log, mailHost } = deps;
+  const authentication = stack.use(createMailAuthentication({ dns, clock, log, host: mailHost }));
+  const receiver = stack.use(createReceiver(deps, { authenticate: (mail) => authentication.authenticate(mail) }));
+  return { recipients: createRecipients(deps), receiver };
 }
 
 /** What the pages behind mailed links do: the same as the API. */
@@ -254,27 +357,6 @@ function routeSettings(config: Config): RouteSettings {
     return { outbound: { kind: 'relay', relay: config.relay }, allowPrivateNetworks };
   }
   return { outbound: { kind: 'mx', port: config.mxPort }, allowPrivateNetworks };
-}
-
-function countSettled(registry: Registry): (status: string) => void {
-  const counter = new Counter({
-    name: 'veredus_recipients_settled_total',
-    help: 'Outcomes of deliveries by status; DELAYED ones come again.',
-    labelNames: ['status'],
-    registers: [registry],
-  });
-  return (status) => counter.inc({ status });
-}
-
-function showInFlight(registry: Registry, delivery: DeliveryEngine): void {
-  new Gauge({
-    name: 'veredus_recipients_in_flight',
-    help: 'Recipients that delivery holds under a lease.',
-    registers: [registry],
-    collect() {
-      this.set(delivery.inFlight);
-    },
-  });
 }
 
 async function isReady(system: SystemScope): Promise<boolean> {

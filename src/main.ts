@@ -10,6 +10,8 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   bootstrap: () => import('#/cli/bootstrap.ts'),
   'setup-link': () => import('#/cli/setup-link.ts'),
   staff: () => import('#/cli/staff.ts'),
+  balance: () => import('#/cli/balance.ts'),
+  inspect: () => import('#/cli/inspect.ts'),
 };
 
 const USAGE = `veredus serve        runs the roles
@@ -20,6 +22,10 @@ veredus bootstrap    makes an account, its owner, a server and tokens:
 veredus staff        says who works for the installation, and may ask accounts for access:
     --add ADDRESS | --remove ADDRESS | --list
 veredus setup-link   prints a new link with which the owner of the first account is made
+veredus balance [--json]
+                     whether everything accepted is settled or still open; exit code 1 when not
+veredus inspect      tells what it makes of raw messages:
+    [--json] FILE…, or of SMTP replies: --replies, JSON lines on standard input
 
 Settings are environment variables: docs/configuration.md.`;
 

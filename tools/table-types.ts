@@ -7,6 +7,7 @@ const overrides: Readonly<Record<string, string>> = {
   'domains.verified_by': `'DNS' | 'OPERATOR'`,
   'events.metadata': 'Record<string, string>',
   'messages.metadata': 'Record<string, string>',
+  'shaping_measures.kind': `'SLOW' | 'ONE_CONNECTION' | 'SUSPEND' | 'LIMITS'`,
   'second_factor_challenges.purpose': `'ENROLL_TOTP' | 'ENROLL_PASSKEY' | 'VERIFY_PASSKEY'`,
 };
 
@@ -14,9 +15,11 @@ const scalars: Readonly<Record<string, string>> = {
   boolean: 'boolean',
   bytea: 'Buffer',
   integer: 'number',
+  real: 'number',
   smallint: 'number',
   text: 'string',
   uuid: 'string',
+  'double precision': 'number',
   'timestamp with time zone': 'Date',
   // db/client.ts parses int8 as a number.
   bigint: 'number',

@@ -2,6 +2,7 @@
 import { AggregatorRegistry } from 'prom-client';
 import { createBase } from '#/app.ts';
 import { endAllLeases } from '#/db/delivery-queue.ts';
+import { endWebhookLeases } from '#/db/webhook-work.ts';
 import { migrateToLatest } from '#/db/migrate.ts';
 import { writeInSystemScope } from '#/db/scope.ts';
 import { createMetricsServer } from '#/http/metrics-server.ts';
@@ -11,6 +12,7 @@ import { environment } from '#/runtime/environment.ts';
 import { createLog } from '#/runtime/log.ts';
 import type { Log } from '#/runtime/ports.ts';
 import { obtainSecretKeys } from '#/runtime/secret-keys.ts';
+import { obtainSmtpCertificate } from '#/runtime/smtp-certificate.ts';
 import { readArguments } from './arguments.ts';
 import { openDatabase } from './database.ts';
 import { addresses, firstSteps } from './first-start.ts';
@@ -32,6 +34,8 @@ export async function run(args: readonly string[]): Promise<void> {
   if (config.autoMigrate) await migrateToLatest(connectionString, systemClock.now());
   const steps = await prepareInstallation(config, connectionString, secretKeys, log);
 
+  // Workers that all found an old one would each make their own.
+  if (config.roles.has('submission') || config.roles.has('inbound')) await obtainSmtpCertificate(config, systemClock);
   const env = {
     VEREDUS_DATABASE_URL: connectionString,
     VEREDUS_DATABASE_URL_FILE: '',
@@ -62,7 +66,12 @@ export async function run(args: readonly string[]): Promise<void> {
 async function prepareInstallation(config: Config, connectionString: string, secretKeys: readonly string[], log: Log) {
   await using base = createBase({ connectionString, secretKeys, log });
   // The embedded server's folder is locked to this process: whoever held a lease is dead, and need not be waited for.
-  if (config.databaseUrl === null) await writeInSystemScope(base.system, systemClock.now(), endAllLeases);
+  if (config.databaseUrl === null) {
+    await writeInSystemScope(base.system, systemClock.now(), async (scope) => {
+      await endAllLeases(scope);
+      await endWebhookLeases(scope);
+    });
+  }
   await assertSharedKey(base);
   return await firstSteps(config, base);
 }

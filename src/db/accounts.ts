@@ -31,9 +31,22 @@ export function updateAccount(
     .executeTakeFirstOrThrow();
 }
 
-/** For staff of the installation, who name an account that they do not see. */
-export async function accountExists(scope: SystemWriteScope, id: string): Promise<boolean> {
-  return (await scope.tx.selectFrom('accounts').select('id').where('id', '=', id).executeTakeFirst()) !== undefined;
+/**
+ * For staff of the installation, who name an account that they do not see. Never that of the installation's own mail: its
+ * messages hold the links with which everybody else sets a password.
+ */
+export async function isOpenToStaff(scope: SystemWriteScope, id: string): Promise<boolean> {
+  const account = await scope.tx
+    .selectFrom('accounts as a')
+    .select('a.id')
+    .where('a.id', '=', id)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(selectFrom('installation as i').select('i.systemAccountId').whereRef('i.systemAccountId', '=', 'a.id')),
+      ),
+    )
+    .executeTakeFirst();
+  return account !== undefined;
 }
 
 /** Names (A-labels, lower case) of the domains this account has verified. */

@@ -1,8 +1,10 @@
-// The queue: one row for each recipient that is still open. Claimed in batches under a lease; the row goes with the
-// recipient's final state. State machine and order of writes: src/delivery/engine.ts.
+// The queue: one row for each recipient that is still open, gone with its final state. What waits for a time (scheduled,
+// to be tried again, or under a lease, which ends at that time) is promoted when the time has come; what is ready is
+// claimed by turns, in batches under a lease. States: src/domain/delivery/states.ts; turns: src/domain/delivery/turns.ts.
 import { type Selectable, sql } from 'kysely';
 import { bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
+import { turnCosts } from '#/domain/delivery/turns.ts';
 import type { SystemWriteScope, WriteScope } from './scope.ts';
 import type { DeliveryQueueTable } from './tables.gen.ts';
 import { array } from './arrays.ts';
@@ -22,9 +24,10 @@ export type NewQueuedRecipient = Pick<
   | 'domain'
   | 'dueAt'
   | 'deliverBy'
+  | 'ready'
+  | 'turn'
 >;
 
-/** Lower goes first. */
 export const lanes = { TRANSACTIONAL: 0, BROADCAST: 1 } as const;
 
 const spec: InsertSpec<NewQueuedRecipient> = {
@@ -42,6 +45,8 @@ const spec: InsertSpec<NewQueuedRecipient> = {
     domain: 'text',
     dueAt: 'timestamptz',
     deliverBy: 'timestamptz',
+    ready: 'bool',
+    turn: 'int8',
   },
 };
 
@@ -61,6 +66,8 @@ export interface ClaimedRecipient {
   readonly deliverBy: Date;
   /** Attempts before this one. */
   readonly attempts: number;
+  /** Those of them after which nobody knows whether the mail arrived. */
+  readonly doubts: number;
   readonly firstFailedAt: Date | null;
   /** The attempt of a worker whose lease ran out; null where there was none. */
   readonly lostAttemptId: string | null;
@@ -68,33 +75,71 @@ export interface ClaimedRecipient {
   readonly lostAfterContent: boolean;
 }
 
+/** The head of the line, behind which turns are drawn: the highest turn that was ever claimed. */
+export async function readFront(scope: WriteScope): Promise<number> {
+  const { rows } = await sql<{ front: number }>`select last_value as front from delivery_front`.execute(scope.tx);
+  return rows[0]?.front ?? 0;
+}
+
 /**
- * Takes what is due, lane by lane and oldest first; rows that another worker is taking are passed over. The claim moves
- * due_at to the end of the lease, and leaves what it finds of a dead worker's attempt as it is: only `startAttempts` or
- * the final state takes that away, so that a second death in between forgets nothing. Time is the caller's: nodes whose clocks differ by less than the lease agree well
- * enough.
+ * Lets what waited for its time stand in line: what was scheduled or deferred, and what a dead worker held. Answers how
+ * many; rows that another worker is taking are passed over. Those of one account stand behind each other.
  */
-export async function claimDue(
+export async function promoteDue(scope: SystemWriteScope, limit: number): Promise<number> {
+  const { numAffectedRows } = await sql`
+    with due as materialized (
+      select account_id, message_id, ordinal, lane, due_at from delivery_queue
+      where not ready and due_at <= ${scope.now} order by due_at limit ${limit} for update skip locked),
+    placed as materialized (
+      select account_id, message_id, ordinal, (select last_value from delivery_front) + place
+        * case lane when ${lanes.TRANSACTIONAL} then ${turnCosts.TRANSACTIONAL}::int else ${turnCosts.BROADCAST}::int end as turn
+      from (select *, row_number() over (partition by account_id, lane order by due_at) as place from due) as numbered)
+    update delivery_queue q set ready = true, turn = placed.turn
+    from placed
+    where q.account_id = placed.account_id and q.message_id = placed.message_id and q.ordinal = placed.ordinal`.execute(
+    scope.tx,
+  );
+  return Number(numAffectedRows ?? 0n);
+}
+
+/** How far behind the front a claim looks for those who are not passed over. */
+const CLAIM_WINDOW = 5_000;
+
+/**
+ * Takes those whose turn it is; rows that another worker is taking are passed over, and so are `passOver`'s accounts. The
+ * claim moves due_at to the end of the lease, and leaves what it finds of a dead worker's attempt as it is: only
+ * `startAttempts` or the final state takes that away, so that a second death in between forgets nothing. Time is the
+ * caller's: nodes whose clocks differ by less than the lease agree well enough.
+ */
+export async function claimReady(
   scope: SystemWriteScope,
-  options: { readonly owner: string; readonly limit: number; readonly leaseMs: number },
+  options: {
+    readonly owner: string;
+    readonly limit: number;
+    readonly leaseMs: number;
+    readonly passOver?: readonly string[];
+  },
 ): Promise<ClaimedRecipient[]> {
   const leaseEnd = new Date(scope.now.getTime() + options.leaseMs);
+  const passOver = options.passOver ?? [];
+  // Never further than the window: those passed over may have a million rows waiting.
+  const others =
+    passOver.length === 0
+      ? sql``
+      : sql`and account_id <> all(${array('uuid', passOver)}) and turn <= (
+          select max(turn) from (select turn from delivery_queue where ready order by turn limit ${CLAIM_WINDOW}) as near)`;
   const { rows } = await sql<ClaimedRecipient>`
-    with transactional as materialized (
-      select account_id, message_id, ordinal from delivery_queue
-      where lane = ${lanes.TRANSACTIONAL} and due_at <= ${scope.now}
-      order by due_at limit ${options.limit} for update skip locked),
-    broadcast as materialized (
-      select account_id, message_id, ordinal from delivery_queue
-      where lane = ${lanes.BROADCAST} and due_at <= ${scope.now}
-      order by due_at limit greatest(${options.limit}::int - (select count(*) from transactional), 1) for update skip locked),
-    due as (select * from transactional union all select * from broadcast)
+    with next as materialized (
+      select account_id, message_id, ordinal, turn from delivery_queue
+      where ready ${others} order by turn limit ${options.limit} for update skip locked),
+    front as (
+      select setval('delivery_front', greatest((select max(turn) from next), (select last_value from delivery_front))) as moved)
     update delivery_queue q
-    set due_at = ${leaseEnd}, lease_owner = ${options.owner}::uuid
-    from due
-    where q.account_id = due.account_id and q.message_id = due.message_id and q.ordinal = due.ordinal
+    set ready = false, due_at = ${leaseEnd}, lease_owner = ${options.owner}::uuid
+    from next
+    where q.account_id = next.account_id and q.message_id = next.message_id and q.ordinal = next.ordinal
     returning q.account_id, q.message_id, q.ordinal, q.server_id, q.stream_id, q.sandboxed, q.address, q.domain, q.deliver_by,
-      q.attempts, q.first_failed_at, q.attempt_id as lost_attempt_id, q.content_sent as lost_after_content`.execute(
+      q.attempts, q.doubts, q.first_failed_at, q.attempt_id as lost_attempt_id, q.content_sent as lost_after_content, (select moved from front)`.execute(
     scope.tx,
   );
   return rows;
@@ -176,18 +221,20 @@ export async function dequeue(
   return new Set(rows.map(keyText));
 }
 
+export interface Requeued extends RecipientKey {
+  readonly dueAt: Date;
+  readonly attempted: boolean;
+  readonly doubted: boolean;
+}
+
 /** Gives rows back, due again at their time, without a lease. Answers as `dequeue` does. */
-export async function requeue(
-  scope: SystemWriteScope,
-  owner: string,
-  rows: readonly (RecipientKey & { readonly dueAt: Date; readonly attempted: boolean })[],
-): Promise<Set<string>> {
+export async function requeue(scope: SystemWriteScope, owner: string, rows: readonly Requeued[]): Promise<Set<string>> {
   if (rows.length === 0) return new Set();
   const { accounts, messages, ordinals } = keyArrays(rows);
   const result = await sql<{ messageId: string; ordinal: number }>`
     update delivery_queue q
-    set due_at = k.due_at, lease_owner = null, attempt_id = null, content_sent = false,
-      attempts = q.attempts + k.attempted::int,
+    set due_at = k.due_at, ready = false, lease_owner = null, attempt_id = null, content_sent = false,
+      attempts = q.attempts + k.attempted::int, doubts = q.doubts + k.doubted::int,
       first_failed_at = case when k.attempted then coalesce(q.first_failed_at, ${scope.now}) else q.first_failed_at end
     from unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)},
       ${array(
@@ -196,8 +243,11 @@ export async function requeue(
       )}, ${array(
         'bool',
         rows.map(({ attempted }) => attempted),
+      )}, ${array(
+        'bool',
+        rows.map(({ doubted }) => doubted),
       )})
-      as k (account_id, message_id, ordinal, due_at, attempted)
+      as k (account_id, message_id, ordinal, due_at, attempted, doubted)
     where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
       and q.lease_owner = ${owner}::uuid
     returning q.message_id, q.ordinal`.execute(scope.tx);
@@ -206,7 +256,8 @@ export async function requeue(
 
 /** Ends every lease: for a start at which it is certain that no worker of the installation lives. */
 export async function endAllLeases(scope: SystemWriteScope): Promise<void> {
-  await sql`update delivery_queue set due_at = ${scope.now} where lease_owner is not null`.execute(scope.tx);
+  await sql`
+    update delivery_queue set due_at = ${scope.now} where lease_owner is not null and not ready`.execute(scope.tx);
 }
 
 /** Moves the end of the leases of what this owner still holds. */
@@ -218,7 +269,7 @@ export async function renewLeases(
 ): Promise<void> {
   const { accounts, messages, ordinals } = keyArrays(keys);
   await sql`
-    update delivery_queue q set due_at = ${new Date(scope.now.getTime() + leaseMs)}
+    update delivery_queue q set due_at = ${new Date(scope.now.getTime() + leaseMs)}, ready = false
     from unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)}) as k (account_id, message_id, ordinal)
     where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
       and q.lease_owner = ${owner}::uuid`.execute(scope.tx);

@@ -68,13 +68,19 @@ export async function deleteContact(scope: WriteScope, id: string): Promise<void
 }
 
 /** Before the account is known: the one look-up by the secret of a mailed link. */
-export function findContactBySecret(db: Database, hash: Buffer, now: Date): Promise<ContactRow | undefined> {
+export function findContactBySecret(
+  db: Database,
+  hash: Buffer,
+  now: Date,
+): Promise<(ContactRow & { readonly accountName: string }) | undefined> {
   return db
-    .selectFrom('emergencyContacts')
-    .selectAll()
-    .where('confirmationHash', '=', hash)
-    .where('confirmationExpiresAt', '>', now)
-    .where('confirmedAt', 'is', null)
+    .selectFrom('emergencyContacts as c')
+    .innerJoin('accounts as a', 'a.id', 'c.accountId')
+    .selectAll('c')
+    .select('a.name as accountName')
+    .where('c.confirmationHash', '=', hash)
+    .where('c.confirmationExpiresAt', '>', now)
+    .where('c.confirmedAt', 'is', null)
     .executeTakeFirst();
 }
 

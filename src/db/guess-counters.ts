@@ -2,9 +2,11 @@
 import { sql } from 'kysely';
 import type { GuessCount } from '#/domain/identity/throttle.ts';
 import type { Database } from './client.ts';
-import type { SystemWriteScope } from './scope.ts';
+import type { SystemWriteScope, WriteScope } from './scope.ts';
 
 type Counter = GuessCount & { readonly key: Buffer };
+/** Counters belong to nobody. */
+type Writing = WriteScope | SystemWriteScope;
 
 export function findGuessCounters(db: Database, keys: readonly Buffer[]): Promise<Counter[]> {
   return db
@@ -15,7 +17,7 @@ export function findGuessCounters(db: Database, keys: readonly Buffer[]): Promis
 }
 
 /** The counter, locked until the transaction ends: guesses of one key stand in line, whichever node they reach. */
-export async function lockGuessCounter(scope: SystemWriteScope, key: Buffer): Promise<GuessCount> {
+export async function lockGuessCounter(scope: Writing, key: Buffer): Promise<GuessCount> {
   const never = new Date(0);
   const { rows } = await sql<Counter>`
     insert into guess_counters (key, failures, last_failed_at, blocked_until) values (${key}, 0, ${never}, ${never})
@@ -25,7 +27,7 @@ export async function lockGuessCounter(scope: SystemWriteScope, key: Buffer): Pr
   return row;
 }
 
-export async function saveGuessCounter(scope: SystemWriteScope, key: Buffer, count: GuessCount): Promise<void> {
+export async function saveGuessCounter(scope: Writing, key: Buffer, count: GuessCount): Promise<void> {
   const { failures, lastFailedAt, blockedUntil } = count;
   await scope.tx
     .updateTable('guessCounters')

@@ -133,6 +133,24 @@ export async function findSystemServer(
   return { accountId: row.accountId, serverId: row.serverId };
 }
 
+/**
+ * The verified domains that the installation's own mail may be sent from, and who holds them: one holds a name, and the
+ * operator, who sets VEREDUS_SYSTEM_FROM, speaks for all. None for any other account.
+ */
+export async function listSystemSenderDomains(
+  db: Database,
+  accountId: string,
+): Promise<{ readonly name: string; readonly holderId: string }[]> {
+  return db
+    .selectFrom('installation as i')
+    .innerJoin('domains as own', 'own.accountId', 'i.systemAccountId')
+    .innerJoin('domains as held', 'held.name', 'own.name')
+    .select(['held.name', 'held.accountId as holderId'])
+    .where('i.systemAccountId', '=', accountId)
+    .where('held.verifiedAt', 'is not', null)
+    .execute();
+}
+
 export async function setSystemServer(scope: SystemWriteScope, accountId: string, serverId: string): Promise<void> {
   await scope.tx.updateTable('installation').set({ systemAccountId: accountId, systemServerId: serverId }).execute();
 }

@@ -5,7 +5,7 @@
 // read first, which costs less than a wrong choice. What else must hold is looked up row by row (`offset 0` and `limit 1`
 // keep those look-ups from becoming joins), so no plan sorts or hashes what it would then throw away.
 import { type RawBuilder, sql } from 'kysely';
-import { formatUuid } from '#/domain/ids.ts';
+import { firstIdAt, ID_SLACK_MS } from '#/domain/ids.ts';
 import { bucketAt } from '#/domain/retention.ts';
 import { planAnew } from './client.ts';
 import type { MessageRow } from './messages.ts';
@@ -34,8 +34,6 @@ export interface MessageSearch {
 
 /** Rows of an index that are read to tell how dense it is: a page or two of it. */
 const PROBE = 100;
-/** An id may be drawn that much after its message's accepted_at: clocks of nodes differ and are set back. */
-const ID_SLACK_MS = 5 * 60_000;
 
 type Sql = RawBuilder<unknown>;
 
@@ -185,10 +183,4 @@ function recipientConditions(search: MessageSearch, alias: 'd' | 'r'): Sql[] {
 
 function all(conditions: readonly Sql[]): Sql {
   return sql.join([...conditions], sql` and `);
-}
-
-/** The lowest UUIDv7 of a millisecond. */
-function firstIdAt(ms: number): string {
-  const time = Math.min(Math.max(Math.trunc(ms), 0), 0xffff_ffff_ffff);
-  return formatUuid(time.toString(16).padStart(12, '0').padEnd(32, '0'));
 }

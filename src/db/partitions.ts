@@ -11,6 +11,8 @@ export const bucketedTables = [
   'delivery_attempts',
   'bounces',
   'events',
+  'webhook_deliveries',
+  'inbound_messages',
 ] as const;
 
 /**

@@ -1,6 +1,6 @@
 // Recipients of messages: one row for each address, with the state of its delivery.
 import { type Selectable, sql } from 'kysely';
-import { bucketOfMessage } from '#/domain/retention.ts';
+import { bucketAt, bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
 import type { ReadScope, WriteScope } from './scope.ts';
 import type { DeliveryAttemptsTable, RecipientsTable } from './tables.gen.ts';
@@ -79,4 +79,34 @@ export async function listDueTimes(scope: ReadScope, messageIds: readonly string
     dueAt,
     leased: leaseOwner !== null,
   }));
+}
+
+/** Of messages to one address on a server, newest first. */
+export function listRecentRecipients(
+  scope: ReadScope,
+  { serverId, addressKey, now, limit }: { serverId: string; addressKey: string; now: Date; limit: number },
+): Promise<RecipientRow[]> {
+  let query = scope.db
+    .selectFrom('recipients as r')
+    .selectAll('r')
+    .where('r.accountId', '=', scope.accountId)
+    .where('r.serverId', '=', serverId)
+    .where('r.addressKey', '=', addressKey)
+    .where('r.bucket', '>=', bucketAt(now, 0))
+    .orderBy('r.messageId', 'desc')
+    .limit(limit);
+  const { streamId } = scope;
+  if (streamId !== null) {
+    query = query.where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('messages as m')
+          .select('m.id')
+          .whereRef('m.accountId', '=', 'r.accountId')
+          .whereRef('m.id', '=', 'r.messageId')
+          .whereRef('m.bucket', '=', 'r.bucket')
+          .where('m.streamId', '=', streamId),
+      ),
+    );
+  }
+  return query.execute();
 }

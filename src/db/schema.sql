@@ -42,6 +42,18 @@ create type dkim_key_state as enum (
   'RETIRED'
 );
 
+create type in_doubt_policy as enum (
+  'RETRY',
+  'NEVER_TWICE'
+);
+
+create type inbound_status as enum (
+  'QUEUED',
+  'PROCESSED',
+  'FAILED',
+  'BLOCKED'
+);
+
 create type link_purpose as enum (
   'PASSWORD_RESET',
   'EMAIL_CHANGE',
@@ -106,6 +118,12 @@ create type two_factor_kind as enum (
 create type two_factor_policy as enum (
   'OPTIONAL',
   'REQUIRED'
+);
+
+create type webhook_delivery_state as enum (
+  'PENDING',
+  'SUCCEEDED',
+  'FAILED'
 );
 
 create table accounts (
@@ -194,7 +212,11 @@ create table bounces (
   constraint bounces_pkey PRIMARY KEY (account_id, id, bucket)
 ) partition by LIST (bucket);
 CREATE INDEX bounces_address ON bounces USING btree (server_id, address_key, id);
+CREATE INDEX bounces_message ON bounces USING btree (message_id, id) WHERE (message_id IS NOT NULL);
 CREATE INDEX bounces_newest ON bounces USING btree (server_id, id);
+CREATE INDEX bounces_stream ON bounces USING btree (stream_id, id);
+CREATE INDEX bounces_suppressing ON bounces USING btree (server_id, id) WHERE (suppression_id IS NOT NULL);
+CREATE INDEX bounces_tag ON bounces USING btree (server_id, tag, id) WHERE (tag IS NOT NULL);
 CREATE INDEX bounces_type ON bounces USING btree (server_id, type, id);
 
 create table delivery_attempts (
@@ -237,6 +259,9 @@ create table delivery_queue (
   lease_owner uuid,
   attempt_id uuid,
   content_sent boolean default false not null,
+  ready boolean default false not null,
+  turn bigint default 0 not null,
+  doubts smallint default 0 not null,
   constraint delivery_queue_pkey PRIMARY KEY (account_id, message_id, ordinal)
 ) with (
   autovacuum_vacuum_cost_delay=0,
@@ -244,7 +269,20 @@ create table delivery_queue (
   autovacuum_vacuum_threshold=5000,
   fillfactor=60
 );
-CREATE INDEX delivery_queue_due ON delivery_queue USING btree (lane, due_at);
+CREATE INDEX delivery_queue_ready ON delivery_queue USING btree (turn) WHERE ready;
+CREATE INDEX delivery_queue_waiting ON delivery_queue USING btree (due_at) WHERE (NOT ready);
+
+create table delivery_tallies (
+  bucket integer not null,
+  kind text not null,
+  id bigint generated always as identity not null,
+  count bigint not null,
+  constraint delivery_tallies_pkey PRIMARY KEY (bucket, kind, id)
+) with (
+  autovacuum_vacuum_cost_delay=0,
+  autovacuum_vacuum_scale_factor=0.02,
+  autovacuum_vacuum_threshold=5000
+);
 
 create table dkim_keys (
   account_id uuid not null,
@@ -265,6 +303,39 @@ create table dkim_keys (
   constraint dkim_keys_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE,
   constraint dkim_keys_check CHECK (((state = 'RETIRED'::dkim_key_state) OR (private_key_encrypted IS NOT NULL)))
 );
+
+create table dmarc_report_sources (
+  account_id uuid not null,
+  report_id uuid not null,
+  ordinal integer not null,
+  source_ip text not null,
+  messages bigint not null,
+  dkim_aligned bigint not null,
+  spf_aligned bigint not null,
+  dkim_domains text[] not null,
+  ours boolean not null,
+  constraint dmarc_report_sources_pkey PRIMARY KEY (account_id, report_id, ordinal),
+  constraint dmarc_report_sources_account_id_report_id_fkey FOREIGN KEY (account_id, report_id) REFERENCES dmarc_reports(account_id, id) ON DELETE CASCADE
+);
+
+create table dmarc_reports (
+  account_id uuid not null,
+  id uuid not null,
+  domain_id uuid not null,
+  received_at timestamp with time zone not null,
+  begin_at timestamp with time zone not null,
+  end_at timestamp with time zone not null,
+  organization text not null,
+  report_id text not null,
+  policy text,
+  messages bigint not null,
+  aligned bigint not null,
+  constraint dmarc_reports_pkey PRIMARY KEY (account_id, id),
+  constraint dmarc_reports_account_id_domain_id_organization_report_id_key UNIQUE (account_id, domain_id, organization, report_id),
+  constraint dmarc_reports_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE
+);
+CREATE INDEX dmarc_reports_end ON dmarc_reports USING btree (account_id, domain_id, end_at);
+CREATE INDEX dmarc_reports_received ON dmarc_reports USING btree (received_at);
 
 create table domain_records (
   account_id uuid not null,
@@ -360,6 +431,70 @@ create table idempotency_keys (
 );
 CREATE INDEX idempotency_keys_expiry ON idempotency_keys USING btree (expires_at);
 
+create table inbound_domains (
+  name text not null,
+  account_id uuid not null,
+  server_id uuid not null,
+  created_at timestamp with time zone not null,
+  constraint inbound_domains_pkey PRIMARY KEY (name),
+  constraint inbound_domains_account_id_server_id_key UNIQUE (account_id, server_id),
+  constraint inbound_domains_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
+);
+
+create table inbound_messages (
+  bucket integer not null,
+  account_id uuid not null,
+  id uuid not null,
+  server_id uuid not null,
+  stream_id uuid not null,
+  log_xact bigint not null,
+  received_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  status inbound_status not null,
+  blocked_by text,
+  failure text,
+  from_address text not null,
+  from_key text not null,
+  people jsonb not null,
+  original_recipient text not null,
+  recipient_key text not null,
+  mailbox_hash text not null,
+  subject text not null,
+  message_id_header text,
+  date_header text,
+  attachments jsonb,
+  size integer not null,
+  spam_score double precision,
+  authentication jsonb,
+  constraint inbound_messages_pkey PRIMARY KEY (account_id, id, bucket)
+) partition by LIST (bucket);
+CREATE INDEX inbound_messages_from ON inbound_messages USING btree (server_id, from_key, id);
+CREATE INDEX inbound_messages_hash ON inbound_messages USING btree (server_id, mailbox_hash, id) WHERE (mailbox_hash <> ''::text);
+CREATE INDEX inbound_messages_log ON inbound_messages USING btree (server_id, log_xact, id);
+CREATE INDEX inbound_messages_newest ON inbound_messages USING btree (server_id, id);
+CREATE INDEX inbound_messages_recipient ON inbound_messages USING btree (server_id, recipient_key, id);
+CREATE INDEX inbound_messages_status ON inbound_messages USING btree (server_id, status, id);
+
+create table inbound_rules (
+  account_id uuid not null,
+  id uuid not null,
+  server_id uuid not null,
+  pattern text not null,
+  created_at timestamp with time zone not null,
+  constraint inbound_rules_pkey PRIMARY KEY (account_id, id),
+  constraint inbound_rules_account_id_server_id_pattern_key UNIQUE (account_id, server_id, pattern),
+  constraint inbound_rules_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
+);
+
+create table inbound_settings (
+  account_id uuid not null,
+  server_id uuid not null,
+  url text,
+  spam_threshold double precision,
+  constraint inbound_settings_pkey PRIMARY KEY (account_id, server_id),
+  constraint inbound_settings_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
+);
+
 create table installation (
   singleton boolean default true not null,
   log_offset bigint default 0 not null,
@@ -445,6 +580,8 @@ create table message_streams (
   created_at timestamp with time zone not null,
   archived_at timestamp with time zone,
   purge_at timestamp with time zone,
+  in_doubt_policy in_doubt_policy default 'RETRY'::in_doubt_policy not null,
+  lifetime_minutes integer,
   constraint message_streams_pkey PRIMARY KEY (account_id, id),
   constraint message_streams_account_id_server_id_slug_key UNIQUE (account_id, server_id, slug),
   constraint message_streams_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
@@ -516,6 +653,20 @@ create table recipients (
 CREATE INDEX recipients_address ON recipients USING btree (server_id, address_key, message_id);
 CREATE INDEX recipients_status ON recipients USING btree (server_id, status, message_id);
 
+create table returned_mails (
+  account_id uuid not null,
+  message_id uuid not null,
+  ordinal smallint not null,
+  type text not null,
+  bounce_id uuid not null,
+  received_at timestamp with time zone not null,
+  removable_at timestamp with time zone not null,
+  source bytea storage external not null,
+  constraint returned_mails_pkey PRIMARY KEY (account_id, message_id, ordinal, type),
+  constraint returned_mails_account_id_bounce_id_key UNIQUE (account_id, bounce_id)
+);
+CREATE INDEX returned_mails_removable ON returned_mails USING btree (removable_at);
+
 create table second_factor_challenges (
   session_id uuid not null,
   purpose text not null,
@@ -579,6 +730,7 @@ create table servers (
   constraint servers_pkey PRIMARY KEY (account_id, id),
   constraint servers_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id)
 );
+CREATE INDEX servers_id ON servers USING btree (id);
 CREATE UNIQUE INDEX servers_name ON servers USING btree (account_id, lower(name)) WHERE (deleted_at IS NULL);
 
 create table sessions (
@@ -598,6 +750,35 @@ create table sessions (
 );
 CREATE INDEX sessions_expiry ON sessions USING btree (expires_at);
 CREATE INDEX sessions_user ON sessions USING btree (user_id, id);
+
+create table shaping_measures (
+  id uuid not null,
+  source text not null,
+  site text not null,
+  for_account_id uuid,
+  kind text not null,
+  factor real not null,
+  connections integer,
+  messages_per_second real,
+  rule text,
+  cause text not null,
+  made_by uuid,
+  started_at timestamp with time zone not null,
+  until timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint shaping_measures_pkey PRIMARY KEY (id),
+  constraint shaping_measures_kind_check CHECK ((kind = ANY (ARRAY['SLOW'::text, 'ONE_CONNECTION'::text, 'SUSPEND'::text, 'LIMITS'::text])))
+);
+CREATE INDEX shaping_measures_open ON shaping_measures USING btree (started_at) WHERE (ended_at IS NULL);
+
+create table shaping_permits (
+  source text not null,
+  site text not null,
+  owner uuid not null,
+  permits integer not null,
+  expires_at timestamp with time zone not null,
+  constraint shaping_permits_pkey PRIMARY KEY (source, site, owner)
+);
 
 create table staff_access_grants (
   account_id uuid not null,
@@ -632,6 +813,26 @@ create table suppressions (
   constraint suppressions_account_id_stream_id_fkey FOREIGN KEY (account_id, stream_id) REFERENCES message_streams(account_id, id)
 );
 CREATE INDEX suppressions_newest ON suppressions USING btree (stream_id, id);
+CREATE INDEX suppressions_origin ON suppressions USING btree (stream_id, origin, id);
+CREATE INDEX suppressions_reason ON suppressions USING btree (stream_id, reason, id);
+
+create table tls_reports (
+  account_id uuid not null,
+  id uuid not null,
+  domain_id uuid not null,
+  received_at timestamp with time zone not null,
+  begin_at timestamp with time zone not null,
+  end_at timestamp with time zone not null,
+  organization text not null,
+  report_id text not null,
+  successful bigint not null,
+  failed bigint not null,
+  policies jsonb not null,
+  constraint tls_reports_pkey PRIMARY KEY (account_id, id),
+  constraint tls_reports_account_id_domain_id_organization_report_id_key UNIQUE (account_id, domain_id, organization, report_id),
+  constraint tls_reports_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE
+);
+CREATE INDEX tls_reports_received ON tls_reports USING btree (received_at);
 
 create table two_factor_methods (
   user_id uuid not null,
@@ -677,3 +878,96 @@ create table verified_domains (
   constraint verified_domains_pkey PRIMARY KEY (name),
   constraint verified_domains_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id)
 );
+
+create table webhook_deliveries (
+  bucket integer not null,
+  account_id uuid not null,
+  id uuid not null,
+  server_id uuid not null,
+  webhook_id uuid not null,
+  log_xact bigint not null,
+  event_id uuid not null,
+  event_type message_event_type not null,
+  state webhook_delivery_state not null,
+  replayed boolean not null,
+  created_at timestamp with time zone not null,
+  attempts integer default 0 not null,
+  first_attempt_at timestamp with time zone,
+  last_attempt_at timestamp with time zone,
+  next_attempt_at timestamp with time zone,
+  last_status smallint,
+  last_error text,
+  last_latency_ms integer,
+  response_head text,
+  constraint webhook_deliveries_pkey PRIMARY KEY (account_id, id, bucket),
+  constraint webhook_deliveries_check CHECK (((state = 'PENDING'::webhook_delivery_state) = (next_attempt_at IS NOT NULL)))
+) partition by LIST (bucket);
+CREATE INDEX webhook_deliveries_failed ON webhook_deliveries USING btree (webhook_id, id) WHERE (state = 'FAILED'::webhook_delivery_state);
+CREATE INDEX webhook_deliveries_newest ON webhook_deliveries USING btree (webhook_id, id);
+CREATE INDEX webhook_deliveries_pending ON webhook_deliveries USING btree (webhook_id, next_attempt_at) WHERE (state = 'PENDING'::webhook_delivery_state);
+
+create table webhook_replays (
+  account_id uuid not null,
+  id uuid not null,
+  webhook_id uuid not null,
+  since timestamp with time zone not null,
+  until timestamp with time zone not null,
+  cursor_xact bigint not null,
+  cursor_id uuid not null,
+  through_xact bigint not null,
+  created_at timestamp with time zone not null,
+  constraint webhook_replays_pkey PRIMARY KEY (account_id, id),
+  constraint webhook_replays_account_id_webhook_id_fkey FOREIGN KEY (account_id, webhook_id) REFERENCES webhooks(account_id, id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_replays_webhook ON webhook_replays USING btree (account_id, webhook_id, id);
+
+create table webhook_workers (
+  id uuid not null,
+  seen_until timestamp with time zone not null,
+  constraint webhook_workers_pkey PRIMARY KEY (id)
+);
+
+create table webhooks (
+  account_id uuid not null,
+  id uuid not null,
+  server_id uuid not null,
+  url_shown text not null,
+  target_encrypted bytea not null,
+  header_names text[] default '{}'::text[] not null,
+  has_basic_auth boolean default false not null,
+  secret_encrypted bytea not null,
+  previous_secret_encrypted bytea,
+  previous_secret_until timestamp with time zone,
+  signing_key_encrypted bytea,
+  public_key text,
+  events text[] not null,
+  stream_ids uuid[] default '{}'::uuid[] not null,
+  created_at timestamp with time zone not null,
+  enabled boolean default true not null,
+  verified_at timestamp with time zone,
+  failures integer default 0 not null,
+  refusals integer default 0 not null,
+  failing_since timestamp with time zone,
+  last_success_at timestamp with time zone,
+  paused_at timestamp with time zone,
+  pause_reason text,
+  notice text,
+  not_before timestamp with time zone,
+  cursor_xact bigint not null,
+  cursor_id uuid not null,
+  catch_up_xact bigint default 0 not null,
+  revision integer default 0 not null,
+  lease_owner uuid,
+  lease_until timestamp with time zone,
+  constraint webhooks_pkey PRIMARY KEY (account_id, id),
+  constraint webhooks_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id),
+  constraint webhooks_check CHECK (((paused_at IS NULL) = (pause_reason IS NULL))),
+  constraint webhooks_notice_check CHECK ((notice = ANY (ARRAY['PAUSED'::text, 'GONE'::text, 'REFUSING'::text]))),
+  constraint webhooks_pause_reason_check CHECK ((pause_reason = ANY (ARRAY['FAILING'::text, 'GONE'::text])))
+) with (
+  fillfactor=60
+);
+CREATE INDEX webhooks_due ON webhooks USING btree (COALESCE(lease_until, '-infinity'::timestamp with time zone)) WHERE (enabled AND (verified_at IS NOT NULL) AND (paused_at IS NULL));
+CREATE INDEX webhooks_notice ON webhooks USING btree (id) WHERE (notice IS NOT NULL);
+CREATE INDEX webhooks_owner ON webhooks USING btree (lease_owner) WHERE (lease_owner IS NOT NULL);
+CREATE INDEX webhooks_server ON webhooks USING btree (account_id, server_id, id);

@@ -110,6 +110,20 @@ export function setStreamArchived(
     .executeTakeFirst();
 }
 
+export function updateStream(
+  scope: WriteScope,
+  id: string,
+  changes: Partial<Pick<StreamRow, 'name' | 'description' | 'inDoubtPolicy' | 'lifetimeMinutes'>>,
+): Promise<StreamRow | undefined> {
+  return scope.tx
+    .updateTable('messageStreams')
+    .set(changes)
+    .where('accountId', '=', scope.accountId)
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirst();
+}
+
 /** Serialises changes that count a server's streams. */
 export async function lockServer(scope: WriteScope, id: string): Promise<ServerRow | undefined> {
   let query = scope.tx

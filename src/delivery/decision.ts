@@ -1,17 +1,9 @@
-// What an attempt means for its recipient. Pure: facts in, decision out.
-//
-// States of a recipient, and the decisions that lead from one to the next:
-//
-//   SCHEDULED ─┐                    ┌→ DELIVERED
-//   QUEUED ────┼─ claimed, tried ───┼→ BOUNCED
-//   DELAYED ←──┘  (DELAYED: again)  ├→ IN_DOUBT   content was sent, no answer came: never a silent second copy
-//      └────────── past deliver_by ─┼→ EXPIRED
-//                       cancelled ──┴→ CANCELLED (never under a lease)
-//
-// DELIVERED, BOUNCED, IN_DOUBT, EXPIRED, CANCELLED and SUPPRESSED are final: updateStatuses leaves settled rows alone,
-// and an outcome counts only for the owner of the queue row.
-import { isDelayTold, nextAttemptAt } from '#/domain/delivery/retry.ts';
-import { type BounceType, classifyReply } from '#/mail/classify-reply.ts';
+// What an attempt means for its recipient. Pure: facts in, decision out. The states that decisions lead between stand in
+// src/domain/delivery/states.ts. One way leads out of a final state, and it is not delivery's: a notification that what was
+// DELIVERED, or IN_DOUBT, has come back makes it BOUNCED (db/returned-subjects.ts).
+import type { BounceType } from '#/domain/bounce-types.ts';
+import { failureOf, type Failure, isDelayTold, nextAttemptAt } from '#/domain/delivery/retry.ts';
+import { classifyReply } from '#/mail/classify-reply.ts';
 import type { SmtpPhase, SmtpReply } from '#/runtime/ports.ts';
 
 /** What a simulated recipient does with the mail. */
@@ -36,7 +28,8 @@ export type Decision =
       readonly enhancedCode: string | null;
       readonly details: string;
     }
-  | { readonly status: 'IN_DOUBT' }
+  /** `retryAt`: when it is tried again; null: for good, as always when the stream's policy says so (record.ts). */
+  | { readonly status: 'IN_DOUBT'; readonly retryAt: Date | null }
   | { readonly status: 'EXPIRED' }
   /** Given back untried: too many wait for its destination, or this worker is stopping. */
   | { readonly status: 'RETURNED'; readonly dueAt: Date };
@@ -54,21 +47,23 @@ export interface Circumstances {
   readonly now: Date;
   /** Attempts that failed before this one. */
   readonly failures: number;
+  /** Those of them after which nobody knows whether the mail arrived. */
+  readonly doubts: number;
   readonly deliverBy: Date;
   /** In [0, 1). */
   readonly uniform: number;
 }
 
 export function decide(facts: AttemptFacts, circumstances: Circumstances): Decision {
-  if (facts.inDoubt) return { status: 'IN_DOUBT' };
-  if (facts.reply === null) return defer(circumstances, null, facts.failure);
+  if (facts.inDoubt) return doubt(circumstances);
+  if (facts.reply === null) return defer(circumstances, failureOf(null), null, facts.failure);
   const { reply } = facts;
   const meaning = classifyReply(reply, kindOfPhase(facts.phase));
   switch (meaning.outcome) {
     case 'DELIVERED':
       return { status: 'DELIVERED', response: replyText(reply), aftermath: null };
     case 'DEFERRED':
-      return defer(circumstances, reply.code, replyText(reply));
+      return defer(circumstances, failureOf(reply), reply.code, replyText(reply));
     case 'BOUNCED':
       return {
         status: 'BOUNCED',
@@ -83,16 +78,30 @@ export function decide(facts: AttemptFacts, circumstances: Circumstances): Decis
   }
 }
 
-export function defer(circumstances: Circumstances, smtpCode: number | null, response: string | null): Decision {
+export function defer(
+  circumstances: Circumstances,
+  failure: Failure,
+  smtpCode: number | null,
+  response: string | null,
+): Decision {
   const { now, deliverBy, uniform } = circumstances;
   const failures = circumstances.failures + 1;
   return {
     status: 'DELAYED',
-    dueAt: nextAttemptAt(now, failures, deliverBy, uniform),
+    dueAt: nextAttemptAt(now, failure, failures, deliverBy, uniform),
     told: isDelayTold(failures),
     smtpCode,
     response,
   };
+}
+
+/** Nothing the receiver has to answer for: our DNS, our keys, our own mistakes. */
+export const ownTrouble: Failure = { trouble: 'OTHER', statedPause: null };
+
+/** The mail may have arrived: what that means is for the stream's policy to say. */
+export function doubt({ now, doubts, deliverBy, uniform }: Circumstances): Decision {
+  const failure: Failure = { trouble: 'DOUBT', statedPause: null };
+  return { status: 'IN_DOUBT', retryAt: nextAttemptAt(now, failure, doubts + 1, deliverBy, uniform) };
 }
 
 export function replyText({ code, enhancedCode, text }: SmtpReply): string {

@@ -3,19 +3,23 @@ import type { AttemptResult } from '#/db/delivery-attempts.ts';
 import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
 import { loadForDelivery, type StoredMessage } from '#/db/messages.ts';
 import type { SystemScope } from '#/db/scope.ts';
-import { decodeContent } from '#/mail/content.ts';
+import { encodeId } from '#/domain/ids.ts';
+import { decodeStored } from '#/mail/content.ts';
+import { readMail } from '#/mail/mime/offload.ts';
 import { reversePathOf } from '#/mail/reverse-path.ts';
 import type { Clock, Ids, Log, Random } from '#/runtime/ports.ts';
-import { type Circumstances, type Decision, decide, defer } from './decision.ts';
+import { failureOf } from '#/domain/delivery/retry.ts';
+import { statusOfOverdue } from '#/domain/delivery/states.ts';
+import { type Circumstances, type Decision, decide, defer, doubt, ownTrouble } from './decision.ts';
 import type { Ledger } from './ledger.ts';
 import { type Outbound, refusalReply, type SendingResult } from './outbound.ts';
 import type { Settlement } from './record.ts';
 import type { Route } from './route.ts';
 import { simulate } from './sandbox.ts';
+import type { Shaper } from './shaper.ts';
+import type { SitePace } from './site-pace.ts';
 import { createPreparation, type ReturnPaths, type SigningKeys } from './signing.ts';
 
-/** Of what a process holds, at most so many for one destination other than the relay: a hanging one leaves room for the rest. */
-const MAX_PER_DESTINATION = 100;
 /** What is given back untried comes again after this. */
 const RETURN_MS = { least: 3_000, spread: 4_000 } as const;
 
@@ -26,6 +30,7 @@ export interface BatchDeps {
   readonly random: Random;
   readonly log: Log;
   readonly outbound: Outbound;
+  readonly shaper: Shaper;
   readonly ledger: Ledger;
   /** Null: nothing is signed. */
   readonly signing: SigningKeys | null;
@@ -59,6 +64,7 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
   const circumstances = (claim: ClaimedRecipient): Circumstances => ({
     now: clock.now(),
     failures: claim.attempts,
+    doubts: claim.doubts,
     deliverBy: claim.deliverBy,
     uniform: deps.random.uniform(),
   });
@@ -68,78 +74,105 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
     return { status: 'RETURNED', dueAt: new Date(clock.now().getTime() + pause) };
   };
 
+  /** What a dead worker may have sent is in doubt, what is past its time is over; null: it is tried. */
+  const withoutAttempt = (claim: ClaimedRecipient): Decision | null => {
+    if (claim.lostAfterContent) return doubt(circumstances(claim));
+    if (claim.deliverBy > clock.now()) return null;
+    const status = statusOfOverdue(claim.doubts);
+    return status === 'IN_DOUBT' ? { status, retryAt: null } : { status };
+  };
+
   /** Step 2. What needs no attempt is settled; the rest is due. */
   const sortOut = (claims: readonly ClaimedRecipient[], stored: ReadonlyMap<string, StoredMessage>): Due[] =>
     claims.flatMap((claim): Due[] => {
       const found = stored.get(claim.messageId);
       if (found === undefined) {
-        log.error({ messageId: claim.messageId }, 'the message of a queued recipient is gone; its row is dropped');
+        log.error(
+          { messageId: encodeId('message', claim.messageId) },
+          'the message of a queued recipient is gone; its row is dropped',
+        );
         void ledger.drop(claim).then(() => deps.release(claim));
         return [];
       }
       const { message } = found;
       const lost = lostAttempt(claim);
-      if (claim.lostAfterContent)
-        void settle({ claim, message, attempt: null, lost, decision: { status: 'IN_DOUBT' } });
-      else if (claim.deliverBy <= clock.now())
-        void settle({ claim, message, attempt: null, lost, decision: { status: 'EXPIRED' } });
+      const decision = withoutAttempt(claim);
+      if (decision !== null) void settle({ claim, message, attempt: null, lost, decision });
       else return [{ claim, stored: found, lost }];
       return [];
     });
 
   /** Step 3 for what goes one way. A domain whose DNS is slow delays nobody else. */
   const begin = async (items: readonly Due[], finding: Promise<Route | null>): Promise<void> => {
+    let pace: SitePace | null = null;
+    let waiting = items;
     try {
       const to = await finding;
-      const admitted = admit(items, to);
-      if (admitted.length === 0) return;
-      const attempts = admitted.map(({ claim }) => ({ ...claim, id: deps.ids.next() }));
+      if (to?.kind === 'destination') pace = await deps.shaper.paceOf(to);
+      if (pace !== null) waiting = admit(items, pace);
+      if (waiting.length === 0) return;
+      const attempts = waiting.map(({ claim }) => ({ ...claim, id: deps.ids.next() }));
       await ledger.start(attempts);
-      admitted.forEach((item, index) => void attempt(item, to, attempts[index]?.id ?? ''));
+      waiting.forEach((item, index) => {
+        void attempt(item, to, pace, attempts[index]?.id ?? '').finally(() => pace?.done(item.claim.accountId));
+      });
     } catch (error) {
-      log.error({ error, recipients: items.length }, 'attempts could not be started; their leases will run out');
-      for (const { claim } of items) deps.release(claim);
+      log.error({ error, recipients: waiting.length }, 'attempts could not be started; their leases will run out');
+      for (const { claim } of waiting) {
+        if (waiting !== items) pace?.done(claim.accountId);
+        deps.release(claim);
+      }
     }
   };
 
-  /** What finds too many before it at its destination goes back untried. */
-  const admit = (items: readonly Due[], to: Route | null): readonly Due[] => {
-    if (to?.kind !== 'destination' || to.transport === 'relay') return items;
-    const room = Math.max(0, MAX_PER_DESTINATION - deps.outbound.load(to));
-    for (const { claim, stored, lost } of items.slice(room)) {
-      void settle({ claim, message: stored.message, attempt: null, lost, decision: returned() });
-    }
-    return items.slice(0, room);
-  };
+  /** What the site takes no more of for now goes back untried, and comes again when there may be room. */
+  const admit = (items: readonly Due[], pace: SitePace): readonly Due[] =>
+    items.filter(({ claim, stored, lost }) => {
+      const later = pace.admit(claim.accountId);
+      if (later === null) return true;
+      const dueAt = later < claim.deliverBy ? later : claim.deliverBy;
+      void settle({ claim, message: stored.message, attempt: null, lost, decision: { status: 'RETURNED', dueAt } });
+      return false;
+    });
 
   /** Steps 4 and 5 for one recipient; never throws. `to` null: simulated. */
-  const attempt = async ({ claim, stored, lost }: Due, to: Route | null, attemptId: string): Promise<void> => {
+  const attempt = async (
+    { claim, stored, lost }: Due,
+    to: Route | null,
+    pace: SitePace | null,
+    attemptId: string,
+  ): Promise<void> => {
     const { message } = stored;
     let sent: SendingResult | null = null;
     let contentSentAt: Date | null = null;
     const carryOut = async (): Promise<Decision> => {
       if (to === null) return simulate(claim.address, () => htmlOf(stored), circumstances(claim));
-      if (to.kind === 'unresolved') return defer(circumstances(claim), null, to.reason);
+      if (to.kind === 'unresolved') return defer(circumstances(claim), failureOf(null), null, to.reason);
       if (to.kind === 'refused') {
         return decide({ reply: refusalReply(to), phase: 'rcpt', inDoubt: false, failure: null }, circumstances(claim));
       }
       const prepared = await prepare(stored);
-      if (prepared.kind === 'unsignable') return defer(circumstances(claim), null, prepared.reason);
-      sent = await deps.outbound.send(to, {
+      if (prepared.kind === 'unsignable') return defer(circumstances(claim), ownTrouble, null, prepared.reason);
+      sent = await deps.outbound.send(to, pace, {
         claim,
-        reversePath: reversePathOf(message, claim.ordinal, prepared.message.returnPath),
+        reversePath: reversePathOf(message, claim, prepared.message.returnPath),
         message: prepared.message,
         async beforeFinalDot() {
           contentSentAt = clock.now();
           return ledger.markContentSent(claim, attemptId);
         },
       });
+      if (pace !== null) deps.shaper.observe(pace, claim.accountId, sent);
+      if (sent.heldBack) return returned();
       const unsent = sent.reply === null && !sent.inDoubt;
       return unsent && deps.stopping.aborted ? returned() : decide(sent, circumstances(claim));
     };
     const decision = await carryOut().catch((error: unknown) => {
-      log.error({ error, messageId: claim.messageId }, 'an attempt failed on our side; it is tried again');
-      return defer(circumstances(claim), null, 'internal error');
+      log.error(
+        { error, messageId: encodeId('message', claim.messageId) },
+        'an attempt failed on our side; it is tried again',
+      );
+      return defer(circumstances(claim), ownTrouble, null, 'internal error');
     });
     const endedAt = clock.now();
     const result = attemptResult(claim, attemptId, sent, decision, {
@@ -163,8 +196,10 @@ function lostAttempt(claim: ClaimedRecipient): Settlement['lost'] {
   return { id: claim.lostAttemptId, outcome: claim.lostAfterContent ? 'IN_DOUBT' : 'LOST' };
 }
 
-function htmlOf({ content }: StoredMessage): string | null {
-  return content === null ? null : decodeContent(content).html;
+async function htmlOf({ content }: StoredMessage): Promise<string | null> {
+  if (content === null) return null;
+  const stored = decodeStored(content);
+  return stored.kind === 'parts' ? stored.content.html : (await readMail(stored.content.source)).html;
 }
 
 function attemptResult(

@@ -4,7 +4,7 @@ import { insertAttempts, type NewAttempt } from '#/db/delivery-attempts.ts';
 import { type ClaimedRecipient, dequeue, markContentSent, startAttempts } from '#/db/delivery-queue.ts';
 import { type SystemScope, writeInSystemScope, writeStatement } from '#/db/scope.ts';
 import type { Channel, Clock, Ids, Log } from '#/runtime/ports.ts';
-import { createBatcher } from './batcher.ts';
+import { createBatcher } from '#/db/batcher.ts';
 import { recordSettlements, type Settlement } from './record.ts';
 
 /** Rows of one transaction: enough to make a commit cheap, few enough that it takes milliseconds. */

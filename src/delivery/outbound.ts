@@ -5,9 +5,10 @@ import type { AttemptFacts } from './decision.ts';
 import { type JobResult, Pool } from './pool.ts';
 import { type Destination, type Route, type RouteSettings, routeFor, targetsOf } from './route.ts';
 import type { OutgoingMessage } from './signing.ts';
+import { fixedGate, type Gate } from './site-pace.ts';
 
-/** Connections of one process to one destination: what large receivers give a stranger, and what fills a relay. */
-const MAX_CONNECTIONS = { mx: 5, relay: 20 } as const;
+/** Of one process to the relay: what fills it. */
+const RELAY = { connections: 20, messagesPerConnection: 10_000 } as const;
 
 export interface OutboundSettings extends RouteSettings {
   readonly heloName: string;
@@ -27,6 +28,8 @@ export interface SendingResult extends AttemptFacts {
   readonly remoteAddress: string | null;
   readonly tls: string | null;
   readonly transcript: readonly string[];
+  /** No connection may be opened now: nothing was tried. */
+  readonly heldBack: boolean;
 }
 
 interface Deps {
@@ -39,10 +42,9 @@ interface Deps {
 }
 
 export interface Outbound {
-  /** How many of this worker's jobs the domain's destination holds; 0 where it is not known yet. */
   route(domain: string): Promise<Route>;
-  load(destination: Destination): number;
-  send(destination: Destination, sending: Sending): Promise<SendingResult>;
+  /** `gate`: how many connections there may be; null: as many as a relay takes. */
+  send(destination: Destination, gate: Gate | null, sending: Sending): Promise<SendingResult>;
   close(): void;
 }
 
@@ -50,12 +52,11 @@ export function createOutbound(deps: Deps): Outbound {
   const pools = new Map<string, Pool>();
   const closing = new AbortController();
 
-  const poolOf = (destination: Destination): Pool => {
+  const poolOf = (destination: Destination, gate: Gate | null): Pool => {
     const known = pools.get(destination.key);
     if (known !== undefined) return known;
     const pool = new Pool({
-      transport: destination.transport,
-      maxConnections: MAX_CONNECTIONS[destination.transport],
+      gate: gate ?? fixedGate(RELAY.connections, RELAY.messagesPerConnection),
       dial: () => dial(deps, destination, closing.signal),
       clock: deps.clock,
       signal: closing.signal,
@@ -67,10 +68,9 @@ export function createOutbound(deps: Deps): Outbound {
 
   return {
     route: (domain) => routeFor(domain, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() }),
-    load: (destination) => pools.get(destination.key)?.load ?? 0,
-    async send(destination, { claim, reversePath, message, beforeFinalDot }) {
+    async send(destination, gate, { claim, reversePath, message, beforeFinalDot }) {
       const utf8Envelope = !isAscii(claim.address) || !isAscii(reversePath);
-      const result = await poolOf(destination).submit({
+      const result = await poolOf(destination, gate).submit({
         reversePath,
         recipients: [claim.address],
         size: message.size,
@@ -87,7 +87,7 @@ export function createOutbound(deps: Deps): Outbound {
   };
 }
 
-function toResult(destination: Destination, { session, transaction, connect }: JobResult): SendingResult {
+function toResult(destination: Destination, { session, transaction, connect, heldBack }: JobResult): SendingResult {
   const { transport } = destination;
   if (transaction !== null) {
     const { reply, phase, inDoubt, failure, transcript } = transaction;
@@ -104,6 +104,7 @@ function toResult(destination: Destination, { session, transaction, connect }: J
       remoteHost: session?.target.host ?? null,
       remoteAddress: session?.target.address ?? null,
       tls: session?.tls ?? null,
+      heldBack,
     };
   }
   return {
@@ -116,6 +117,7 @@ function toResult(destination: Destination, { session, transaction, connect }: J
     remoteHost: destination.hosts[0] ?? null,
     remoteAddress: null,
     tls: connect?.tls ?? null,
+    heldBack,
   };
 }
 

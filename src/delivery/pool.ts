@@ -1,5 +1,9 @@
 // Sessions to one destination. Jobs wait in line; connections are opened while jobs wait and the limit allows, take job
 // after job, and are closed when none came for a while. A connection is in one of three states: dialling, at work, idle.
+// How many there may be, and for how many messages each, the gate says; where it lets nobody in and no connection is
+// there to wait for, jobs are handed back.
+import { isIdleTimeout } from '#/domain/delivery/reply-rules.ts';
+import type { Gate } from './site-pace.ts';
 import type {
   Clock,
   SmtpConnectOptions,
@@ -9,8 +13,6 @@ import type {
   SmtpTransactionResult,
 } from '#/runtime/ports.ts';
 
-/** After so many a receiver may think us rude; the next one opens a new connection. */
-const MESSAGES_PER_SESSION = { mx: 100, relay: 10_000 } as const;
 const IDLE_MS = 5_000;
 
 export interface JobResult {
@@ -18,6 +20,8 @@ export interface JobResult {
   /** Null: no connection could be had; `connect` says why. */
   readonly transaction: SmtpTransactionResult | null;
   readonly connect: Extract<SmtpConnectResult, { ok: false }> | null;
+  /** No connection may be opened now: nothing was tried. */
+  readonly heldBack: boolean;
 }
 
 interface Job {
@@ -26,8 +30,7 @@ interface Job {
 }
 
 export interface PoolOptions {
-  readonly transport: keyof typeof MESSAGES_PER_SESSION;
-  readonly maxConnections: number;
+  readonly gate: Gate;
   /** Tries the destination's hosts in order. */
   dial(): Promise<SmtpConnectResult>;
   readonly clock: Clock;
@@ -65,19 +68,31 @@ export class Pool {
       const last = this.#idle.pop();
       if (last !== undefined) return last.take(job);
       this.#waiting.push(job);
-      if (this.#connections < this.#options.maxConnections) void this.#connection();
+      this.#grow();
     });
   }
 
+  /** One more connection, if there may be; what would wait for none is handed back. */
+  #grow(): void {
+    if (this.#options.gate.open()) {
+      this.#connections++;
+      void this.#connection();
+    } else if (this.#connections === 0) {
+      for (const { resolve } of this.#waiting.splice(0))
+        resolve({ session: null, transaction: null, connect: null, heldBack: true });
+    }
+  }
+
   async #connection(): Promise<void> {
-    this.#connections++;
+    const { gate } = this.#options;
     let session: SmtpSession | null = null;
     let taken = 0;
     try {
       for (let job = this.#waiting.shift() ?? null; job !== null; job = await this.#nextJob()) {
-        if (session !== null && (!session.usable || taken >= MESSAGES_PER_SESSION[this.#options.transport])) {
-          void session.close();
-          session = null;
+        if (session !== null && (!session.usable || taken >= gate.messagesPerConnection || gate.crowded)) {
+          // The one in its place is a new one, and asks for its own permission.
+          this.#waiting.unshift(job);
+          return;
         }
         const reused = session !== null;
         if (session === null) {
@@ -89,13 +104,14 @@ export class Pool {
         const result = await session.send(job.transaction);
         // The peer had closed an idle connection: nothing of this job was seen by anybody, so it goes to a new one.
         if (reused && isStale(result)) this.#putBack(job);
-        else job.resolve({ session, transaction: result, connect: null });
+        else job.resolve({ session, transaction: result, connect: null, heldBack: false });
       }
     } finally {
       void session?.close();
       this.#connections--;
-      if (this.#waiting.length > 0 && this.#connections < this.#options.maxConnections) void this.#connection();
-      else if (this.#connections === 0) this.#options.onEmpty();
+      gate.closed();
+      if (this.#waiting.length > 0) this.#grow();
+      if (this.#connections === 0) this.#options.onEmpty();
     }
   }
 
@@ -103,10 +119,10 @@ export class Pool {
   async #dial(job: Job): Promise<SmtpSession | null> {
     const connected = await this.#options.dial();
     if (connected.ok) return connected.session;
-    job.resolve({ session: null, transaction: null, connect: connected });
+    job.resolve({ session: null, transaction: null, connect: connected, heldBack: false });
     if (this.#connections === 1) {
       for (const other of this.#waiting.splice(0))
-        other.resolve({ session: null, transaction: null, connect: connected });
+        other.resolve({ session: null, transaction: null, connect: connected, heldBack: false });
     }
     return null;
   }
@@ -138,6 +154,7 @@ export class Pool {
   }
 }
 
-function isStale(result: SmtpTransactionResult): boolean {
-  return result.reply === null && !result.inDoubt && (result.phase === 'mail' || result.phase === 'rset');
+/** The peer had closed the connection while it had nothing to do, with a word (421) or without. */
+function isStale({ reply, inDoubt, phase }: SmtpTransactionResult): boolean {
+  return (reply === null || isIdleTimeout(reply)) && !inDoubt && (phase === 'mail' || phase === 'rset');
 }

@@ -7,11 +7,13 @@ import {
   type StatusChange,
   updateStatuses,
 } from '#/db/delivery-attempts.ts';
-import { type ClaimedRecipient, dequeue, requeue } from '#/db/delivery-queue.ts';
+import { type ClaimedRecipient, dequeue, type Requeued, requeue } from '#/db/delivery-queue.ts';
+import { listInDoubtPolicies } from '#/db/in-doubt-policies.ts';
 import type { MessageRow } from '#/db/messages.ts';
 import type { SystemWriteScope } from '#/db/scope.ts';
 import { insertSuppressions, type NewSuppression } from '#/db/suppressions.ts';
-import { addressHash } from '#/domain/suppression.ts';
+import { mayRetryDoubt } from '#/domain/delivery/states.ts';
+import { addressHash, keyOfAddress } from '#/domain/suppression.ts';
 import { append } from '#/events/append.ts';
 import type { NewEvent } from '#/events/catalogue.ts';
 import type { Ids } from '#/runtime/ports.ts';
@@ -31,8 +33,9 @@ export async function recordSettlements(
   scope: SystemWriteScope,
   ids: Ids,
   owner: string,
-  settlements: readonly Settlement[],
+  decided: readonly Settlement[],
 ): Promise<void> {
+  const settlements = await underPolicy(scope, decided);
   // What does not need another's answer leaves together (src/db/client.ts).
   const [settled] = await Promise.all([
     releaseQueue(scope, owner, settlements),
@@ -77,14 +80,14 @@ async function releaseQueue(
   owner: string,
   settlements: readonly Settlement[],
 ): Promise<Settlement[]> {
-  const again = settlements.flatMap(({ claim, decision }) =>
-    decision.status === 'DELAYED' || decision.status === 'RETURNED'
-      ? [{ ...claim, dueAt: decision.dueAt, attempted: decision.status === 'DELAYED' }]
-      : [],
-  );
-  const ended = settlements.flatMap(({ claim, decision }) =>
-    decision.status === 'DELAYED' || decision.status === 'RETURNED' ? [] : [claim],
-  );
+  const again = settlements.flatMap(({ claim, decision }): Requeued[] => {
+    const dueAt = dueAgain(decision);
+    const { status } = decision;
+    return dueAt === null
+      ? []
+      : [{ ...claim, dueAt, attempted: status !== 'RETURNED', doubted: status === 'IN_DOUBT' }];
+  });
+  const ended = settlements.flatMap(({ claim, decision }) => (dueAgain(decision) === null ? [claim] : []));
   const [requeued, gone] = await Promise.all([requeue(scope, owner, again), dequeue(scope, owner, ended)]);
   return settlements.filter(({ claim }) => {
     const key = `${claim.messageId}/${claim.ordinal}`;
@@ -92,9 +95,36 @@ async function releaseQueue(
   });
 }
 
+/** Null: the decision is final. */
+function dueAgain(decision: Decision): Date | null {
+  if (decision.status === 'IN_DOUBT') return decision.retryAt;
+  return decision.status === 'DELAYED' || decision.status === 'RETURNED' ? decision.dueAt : null;
+}
+
+/** Whether what is in doubt may be sent again is for its stream to say, as it is set now. */
+async function underPolicy(scope: SystemWriteScope, settlements: readonly Settlement[]): Promise<Settlement[]> {
+  const asking = settlements.filter(({ decision }) => decision.status === 'IN_DOUBT' && decision.retryAt !== null);
+  if (asking.length === 0) return [...settlements];
+  const policies = await listInDoubtPolicies(
+    scope,
+    asking.map(({ claim }) => claim),
+  );
+  return settlements.map((settlement) => {
+    const { claim, decision } = settlement;
+    if (decision.status !== 'IN_DOUBT' || decision.retryAt === null) return settlement;
+    // A stream that is gone can no longer ask for a second copy.
+    const policy = policies.get(claim.streamId) ?? 'NEVER_TWICE';
+    return mayRetryDoubt(policy, claim.doubts + 1)
+      ? settlement
+      : { ...settlement, decision: { ...decision, retryAt: null } };
+  });
+}
+
 function statusChange({ claim, decision }: Settlement): StatusChange[] {
   if (decision.status === 'RETURNED') return [];
-  return [{ accountId: claim.accountId, messageId: claim.messageId, ordinal: claim.ordinal, status: decision.status }];
+  const { accountId, messageId, ordinal } = claim;
+  const status = dueAgain(decision) === null ? decision.status : 'DELAYED';
+  return [{ accountId, messageId, ordinal, status }];
 }
 
 function bounceOf(scope: SystemWriteScope, ids: Ids, settlement: Settlement): [Settlement, BounceRow][] {
@@ -111,7 +141,7 @@ function bounceOf(scope: SystemWriteScope, ids: Ids, settlement: Settlement): [S
     ordinal: claim.ordinal,
     type: decision.status === 'BOUNCED' ? decision.type : 'SPAM_COMPLAINT',
     address: claim.address,
-    addressKey: addressKey(claim.address),
+    addressKey: keyOfAddress(claim.address),
     tag: message.tag,
     occurredAt: scope.now,
     smtpCode: decision.status === 'BOUNCED' ? decision.smtpCode : null,
@@ -138,12 +168,9 @@ function suppressionOf(
           : null;
   if (reason === null) return [];
   const { accountId, streamId, address } = claim;
-  const hash = addressHash(addressKey(address));
+  const hash = addressHash(keyOfAddress(address));
   return [{ by: settlement, row: { accountId, streamId, hash, id: ids.next(), address, reason, origin: 'RECIPIENT' } }];
 }
-
-/** Mailbox.key of an address as it stands in the queue. */
-const addressKey = (address: string) => address.normalize('NFC').toLowerCase();
 
 function eventsOf(
   ids: Ids,
@@ -168,8 +195,10 @@ function eventsOf(
     const { smtpCode, response, dueAt } = decision;
     if (decision.told)
       events.push({ ...about(), type: 'DELAYED', data: { smtpCode, response, nextAttemptAt: dueAt.toISOString() } });
-  } else if (decision.status === 'IN_DOUBT') events.push({ ...about(), type: 'IN_DOUBT', data: { remoteHost } });
-  else if (decision.status === 'EXPIRED') events.push({ ...about(), type: 'EXPIRED', data: null });
+  } else if (decision.status === 'IN_DOUBT') {
+    const nextAttemptAt = decision.retryAt?.toISOString() ?? null;
+    events.push({ ...about(), type: 'IN_DOUBT', data: { remoteHost, nextAttemptAt } });
+  } else if (decision.status === 'EXPIRED') events.push({ ...about(), type: 'EXPIRED', data: null });
   if (bounce !== undefined) {
     const type = bounce.type === 'SPAM_COMPLAINT' ? 'SPAM_COMPLAINT' : 'BOUNCED';
     events.push({ ...about(), type, data: { bounceId: bounce.id } });

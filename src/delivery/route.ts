@@ -1,6 +1,6 @@
 // Where a domain's mail goes: all through one relay, or to the domain's own mail exchangers (RFC 5321 §5.1).
 import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { isPublicAddress } from '#/domain/public-address.ts';
 import type { Dns, SmtpConnectOptions, SmtpTarget } from '#/runtime/ports.ts';
 
 export interface RelaySettings {
@@ -128,11 +128,7 @@ export async function targetsOf(
   if (answer.kind === 'none') return { targets: [], reason: `${host} has no address` };
   // The relay is the operator's own word; a mail exchanger is a stranger's, and must not lead us into our own network.
   const free = destination.transport === 'relay' || settings.allowPrivateNetworks;
-  const addresses = free ? answer.addresses : answer.addresses.filter(isPublic);
+  const addresses = free ? answer.addresses : answer.addresses.filter(isPublicAddress);
   if (addresses.length === 0) return { targets: [], reason: `${host} has no public address` };
   return { targets: addresses.slice(0, MAX_ADDRESSES).map((address) => ({ host, address, port })), reason: null };
-}
-
-function isPublic(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
 }

@@ -1,12 +1,16 @@
 // Sandbox servers: everything is accepted, nothing leaves, and the outcome follows from the recipient's local part
 // (docs/sandbox.md). Same decisions, events and suppressions as for real mail.
-import { type Aftermath, type Circumstances, type Decision, defer } from './decision.ts';
+import { type Aftermath, type Circumstances, type Decision, defer, ownTrouble } from './decision.ts';
 
 /** So that a test need not wait a minute for the second try. */
 const DELAY_MS = 5_000;
 const HTML_LINK = /<a\s[^>]*href\s*=\s*["'](https?:\/\/[^"'\s]{1,2000})["']/i;
 
-export function simulate(address: string, html: () => string | null, circumstances: Circumstances): Decision {
+export async function simulate(
+  address: string,
+  html: () => Promise<string | null>,
+  circumstances: Circumstances,
+): Promise<Decision> {
   const localPart = address.slice(0, address.lastIndexOf('@')).toLowerCase();
   switch (localPart.split('+', 1)[0]) {
     case 'bounce':
@@ -17,7 +21,7 @@ export function simulate(address: string, html: () => string | null, circumstanc
       return bounced('BLOCKED', false, 550, '5.7.1', 'The message was blocked (simulated)');
     case 'delay': {
       if (circumstances.failures > 0) return delivered(null);
-      const deferred = defer(circumstances, 451, '451 4.7.1 Try again later (simulated)');
+      const deferred = defer(circumstances, ownTrouble, 451, '451 4.7.1 Try again later (simulated)');
       return deferred.status === 'DELAYED'
         ? { ...deferred, dueAt: new Date(circumstances.now.getTime() + DELAY_MS) }
         : deferred;
@@ -29,7 +33,7 @@ export function simulate(address: string, html: () => string | null, circumstanc
     case 'open':
       return delivered({ kind: 'open' });
     case 'click': {
-      const url = HTML_LINK.exec(html() ?? '')?.[1];
+      const url = HTML_LINK.exec((await html()) ?? '')?.[1];
       return delivered(url === undefined ? null : { kind: 'click', url });
     }
     default:

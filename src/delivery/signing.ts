@@ -1,7 +1,8 @@
 // Makes of a stored message what goes on the wire: composed, and signed last, in the name of its From domain.
 import type { StoredMessage } from '#/db/messages.ts';
-import { composeMessage } from '#/mail/compose.ts';
-import { decodeContent } from '#/mail/content.ts';
+import { encodeId } from '#/domain/ids.ts';
+import { composeStored } from '#/mail/compose.ts';
+import { decodeStored } from '#/mail/content.ts';
 import { type SigningKey, signMessage } from '#/mail/dkim/sign.ts';
 import { fromDomain, identityOf } from '#/mail/message-identity.ts';
 import type { ReturnPath } from '#/mail/reverse-path.ts';
@@ -65,7 +66,7 @@ async function prepare(deps: PrepareDeps, { message, content }: StoredMessage): 
   const keys = signing === null ? [] : await signing.keysFor(accountId, domain);
   if (keys === null || (signing !== null && keys.length === 0)) {
     deps.log.warn(
-      { accountId, domain, messageId: message.id },
+      { accountId: encodeId('account', accountId), domain, messageId: encodeId('message', message.id) },
       'a message waits: its From domain has no DKIM key in use',
     );
     return {
@@ -74,7 +75,7 @@ async function prepare(deps: PrepareDeps, { message, content }: StoredMessage): 
     };
   }
   const host = returnPaths === null ? null : await returnPaths.returnPathFor(accountId, domain);
-  const { source, bodyStart, eightBit, smtpUtf8 } = composeMessage(decodeContent(content), identityOf(message));
+  const { source, bodyStart, eightBit, smtpUtf8 } = composeStored(decodeStored(content), identityOf(message));
   const signatures = keys.length === 0 ? null : await signMessage(source, bodyStart, keys, deps.clock.now());
   return {
     kind: 'ready',

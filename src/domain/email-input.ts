@@ -28,7 +28,7 @@ export type ValidatedEmail =
 const DEFAULT_STREAM = 'outbound';
 const STREAM = /^[a-z][a-z0-9_-]*$/;
 const PRINTABLE = /^[\x20-\x7e]+$/;
-const LINK_TRACKING: ReadonlySet<LinkTracking> = new Set(['NONE', 'HTML_AND_TEXT', 'HTML_ONLY', 'TEXT_ONLY']);
+export const LINK_TRACKING: ReadonlySet<LinkTracking> = new Set(['NONE', 'HTML_AND_TEXT', 'HTML_ONLY', 'TEXT_ONLY']);
 
 export function validateEmail(input: EmailInput, now: Date): ValidatedEmail {
   const issues = collectIssues();
@@ -99,7 +99,7 @@ function charactersOf(input: EmailInput): number {
   return count;
 }
 
-function checkSubject(given: string | null | undefined, issues: Issues): string {
+export function checkSubject(given: string | null | undefined, issues: Issues): string {
   const subject = given ?? '';
   if (subject.length > MAX_SUBJECT) issues.add(['subject'], `is longer than ${MAX_SUBJECT} characters`);
   const flaw = lineFlaw(subject, { tab: true });
@@ -117,7 +117,7 @@ function checkBody(field: string, body: string | null, issues: Issues): number {
   return bytes;
 }
 
-function checkTag(given: string | null | undefined, issues: Issues): string | null {
+export function checkTag(given: string | null | undefined, issues: Issues): string | null {
   const tag = given || null;
   if (tag === null) return null;
   const flaw = tag.length > MAX_TAG ? `is longer than ${MAX_TAG} characters` : lineFlaw(tag);
@@ -125,7 +125,7 @@ function checkTag(given: string | null | undefined, issues: Issues): string | nu
   return tag;
 }
 
-function checkStream(given: string | null | undefined, issues: Issues): string {
+export function checkStream(given: string | null | undefined, issues: Issues): string {
   const slug = given ?? DEFAULT_STREAM;
   if (slug.length > MAX_STREAM || !STREAM.test(slug))
     issues.add(
@@ -154,7 +154,7 @@ function checkTimes(input: EmailInput, now: Date, issues: Issues): { sendAt: Dat
   return { sendAt, expiresAt };
 }
 
-function checkIdempotencyKey(given: string | null | undefined, issues: Issues): string | null {
+export function checkIdempotencyKey(given: string | null | undefined, issues: Issues): string | null {
   const key = given ?? null;
   if (key !== null && (key.length > MAX_IDEMPOTENCY_KEY || !PRINTABLE.test(key)))
     issues.add(['idempotencyKey'], `is not 1 to ${MAX_IDEMPOTENCY_KEY} printable ASCII characters`);

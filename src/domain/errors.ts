@@ -79,8 +79,8 @@ export class IdempotencyConflict extends ExpectedError {
 /** The same for an address that nobody has: who asks must not learn which it was. */
 export class InvalidCredentials extends ExpectedError {
   readonly code = 'INVALID_CREDENTIALS';
-  constructor() {
-    super('The address or the password is not right.');
+  constructor(message = 'The address or the password is not right.') {
+    super(message);
   }
 }
 
@@ -101,6 +101,17 @@ export class WeakPassword extends ExpectedError {
   constructor(reason: string, suggestions: readonly string[]) {
     super(reason);
     this.suggestions = suggestions;
+  }
+}
+
+/** The trial call of an endpoint failed. */
+export class WebhookUnreachable extends ExpectedError {
+  readonly code = 'WEBHOOK_UNREACHABLE';
+  /** HTTP status of the answer; null when there was none. */
+  readonly status: number | null;
+  constructor(reason: string, status: number | null) {
+    super(`The trial call failed: ${reason}.`);
+    this.status = status;
   }
 }
 

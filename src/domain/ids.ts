@@ -14,7 +14,11 @@ export const idPrefixes = {
   event: 'evt',
   bounce: 'bnc',
   attempt: 'att',
+  inboundMessage: 'inb',
+  inboundRule: 'rul',
   audit: 'aud',
+  webhook: 'whk',
+  webhookDelivery: 'whd',
   session: 'ses',
   factor: 'tfa',
   invitation: 'inv',
@@ -82,4 +86,13 @@ export function decodeIdOf(kind: IdKind, id: string): string | null {
 
 export function formatUuid(hex: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** An id may be drawn that much after its row's time: clocks of nodes differ and are set back. */
+export const ID_SLACK_MS = 5 * 60_000;
+
+/** The lowest UUIDv7 of a millisecond. */
+export function firstIdAt(ms: number): string {
+  const time = Math.min(Math.max(Math.trunc(ms), 0), 0xffff_ffff_ffff);
+  return formatUuid(time.toString(16).padStart(12, '0').padEnd(32, '0'));
 }

@@ -79,7 +79,7 @@ export const permissions = {
   'serverToken.read': rule('See the tokens of a server', null, true, 'ADMIN', null, 'GRANT'),
   'serverToken.write': rule('Make, rotate and revoke tokens of a server', null, false, 'ADMIN', null),
   'stream.read': rule('See the message streams of a server', 'ANY', true, 'VIEWER', null, 'GRANT'),
-  'stream.write': rule('Create, archive and unarchive streams', 'STREAMS_WRITE', true, 'ADMIN', null),
+  'stream.write': rule('Create, change, archive and unarchive streams', 'STREAMS_WRITE', true, 'ADMIN', null),
   'email.send': rule('Send and cancel email', 'MESSAGES_SEND', false, 'ADMIN', null),
   'message.read': rule('See messages, recipients and attempts', 'MESSAGES_READ', false, 'VIEWER', null, 'GRANT'),
   'content.read': rule(
@@ -92,7 +92,37 @@ export const permissions = {
   ),
   'domain.read': rule('See domains and sender signatures', null, true, null, 'ADMIN', 'GRANT'),
   'domain.write': rule('Add, verify, rotate and remove domains and sender signatures', null, true, null, 'ADMIN'),
+  'bounce.read': rule('See bounces and complaints', 'EVENTS_READ', false, 'VIEWER', null, 'GRANT'),
+  'suppression.read': rule('See suppressions', 'SUPPRESSIONS_WRITE', false, 'ADMIN', null, 'GRANT'),
+  'suppression.write': rule(
+    'Add and lift suppressions, reactivate bounces',
+    'SUPPRESSIONS_WRITE',
+    false,
+    'ADMIN',
+    null,
+  ),
+  'inbound.read': rule('See and follow inbound messages', 'INBOUND_READ', false, 'VIEWER', null, 'GRANT'),
+  'inboundContent.read': rule(
+    'See bodies, attachments and source of inbound messages',
+    'INBOUND_READ',
+    false,
+    'VIEWER',
+    null,
+    'REVIEW',
+  ),
+  'inbound.retry': rule('Handle failed and blocked inbound messages again', 'INBOUND_READ', false, 'ADMIN', null),
+  'inboundSettings.read': rule(
+    'See the inbound address, webhook and rules',
+    'INBOUND_READ',
+    true,
+    'ADMIN',
+    null,
+    'GRANT',
+  ),
+  'inboundSettings.write': rule('Change the inbound domain, webhook and rules', 'WEBHOOKS_WRITE', true, 'ADMIN', null),
   'event.read': rule('See and follow events', 'EVENTS_READ', false, 'VIEWER', null, 'GRANT'),
+  'webhook.read': rule('See webhooks and their deliveries', 'WEBHOOKS_WRITE', true, 'ADMIN', null, 'GRANT'),
+  'webhook.write': rule('Create, change, test, replay and delete webhooks', 'WEBHOOKS_WRITE', true, 'ADMIN', null),
 } as const satisfies Record<string, PermissionRule>;
 
 export type Permission = keyof typeof permissions;

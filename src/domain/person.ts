@@ -13,6 +13,8 @@ export interface PersonSession {
   readonly expiresAt: Date;
   readonly ipAddress: string;
   readonly userAgent: string;
+  /** Of the secret that it had when it was looked at: what was opened with another one ends. */
+  readonly secretHash: Buffer;
 }
 
 export interface PersonMembership {

@@ -1,4 +1,5 @@
 // Rules of message streams.
+import { LIFETIME_LIMITS } from './delivery/lifetime.ts';
 import { MAX_STREAM } from './email/limits.ts';
 import type { Issues } from './email/issues.ts';
 import { lineFlaw } from './email/text.ts';
@@ -27,6 +28,9 @@ const SLUG = /^[a-z][a-z0-9_-]*$/;
 /** Words that filters and pages may want to use for something else than one stream. */
 const RESERVED: ReadonlySet<string> = new Set(['all', 'any', 'archived', 'default', 'new', 'none']);
 const MARKUP = /<[a-z!/?]/i;
+/** What turns the text around it, or ends a line: with it a name in a list or mail reads as another (as in email-address.ts). */
+const MISLEADING = /[\u202a-\u202e\u2066-\u2069\p{Zl}\p{Zp}]/u;
+const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 
 export function mayBeArchived(slug: string): boolean {
   return !INDISPENSABLE.has(slug);
@@ -47,6 +51,14 @@ export function checkDescription(description: string, issues: Issues): void {
   else if (description.includes('\0') || !description.isWellFormed()) add('is not plain text');
 }
 
+/** `minutes` null: what is usual for the kind. */
+export function checkLifetime(kind: StreamKind, minutes: number | null, issues: Issues): void {
+  const { least, most } = LIFETIME_LIMITS;
+  if (minutes === null) return;
+  if (kind === 'INBOUND') issues.add(['lifetimeMinutes'], 'is for streams that send');
+  else if (minutes < least || minutes > most) issues.add(['lifetimeMinutes'], `is not from ${least} to ${most}`);
+}
+
 /** A name that people give to a thing, as it is kept. */
 export function checkName(name: string, longest: number, issues: Issues): string {
   const trimmed = name.trim();
@@ -54,5 +66,7 @@ export function checkName(name: string, longest: number, issues: Issues): string
   if (trimmed === '') issues.add(['name'], 'is empty');
   else if (trimmed.length > longest) issues.add(['name'], `is longer than ${longest} characters`);
   else if (flaw !== null) issues.add(['name'], flaw);
+  else if (MISLEADING.test(trimmed)) issues.add(['name'], 'holds a character that ends a line or turns its direction');
+  else if (!VISIBLE.test(trimmed)) issues.add(['name'], 'shows nothing');
   return trimmed;
 }

@@ -36,7 +36,7 @@ export function isWellFormedSession(text: string): boolean {
 
 /** Anything like a token or session in it, with whatever follows without a break (another one, say), as its kind alone. */
 export function redactTokens(text: string): string {
-  return text.replace(/(vr[stau]_)[0-9A-Za-z_]{38,}/g, '$1…');
+  return text.replace(/(vr[stau]_)[0-9A-Za-z_]{38,}|(whsec_)[0-9A-Za-z+/=]{30,}/g, '$1$2…');
 }
 
 /** What may be shown of a token for ever: its kind and last four characters. */

@@ -41,7 +41,7 @@ const spec: InsertSpec<EventRow> = {
 /** Events of one call keep their order: their ids must rise (Ids.next does). The caller nudges `events` after commit. */
 export async function append(scope: WriteScope | SystemWriteScope, events: readonly NewEvent[]): Promise<void> {
   const rows = events.map((event) => ({
-    bucket: bucketOfMessage(event.messageId),
+    bucket: event.bucket ?? bucketOfMessage(event.messageId),
     accountId: event.accountId,
     serverId: event.serverId,
     id: event.id,

@@ -9,8 +9,11 @@ export interface EventData {
   DELAYED: { smtpCode: number | null; response: string | null; nextAttemptAt: string };
   DELIVERED: { remoteHost: string | null; response: string };
   BOUNCED: { bounceId: string };
-  /** Content was sent and the answer never seen: it may or may not have arrived. */
-  IN_DOUBT: { remoteHost: string | null };
+  /**
+   * Content was sent and the answer never seen: it may or may not have arrived. `nextAttemptAt`: when a second copy is
+   * tried; null or absent: never.
+   */
+  IN_DOUBT: { remoteHost: string | null; nextAttemptAt?: string | null };
   SPAM_COMPLAINT: { bounceId: string };
   OPENED: { first: boolean; machine: boolean; userAgent: string | null };
   CLICKED: { first: boolean; machine: boolean; userAgent: string | null; url: string; location: 'HTML' | 'TEXT' };
@@ -40,6 +43,9 @@ export const eventTypes = [
   'CANCELLED',
 ] as const satisfies readonly EventType[];
 
+/** The message of events that no message caused, such as an address suppressed by hand: of the id of none. */
+export const NO_MESSAGE = '00000000-0000-0000-0000-000000000000';
+
 interface EventBase {
   readonly id: string;
   readonly accountId: string;
@@ -52,7 +58,14 @@ interface EventBase {
 }
 
 /** What is given to `append`; the log adds time and position. */
-export type NewEvent = { [T in EventType]: EventBase & { readonly type: T; readonly data: EventData[T] } }[EventType];
+export type NewEvent = {
+  [T in EventType]: EventBase & {
+    readonly type: T;
+    readonly data: EventData[T];
+    /** Where there is no message, or it is gone; else it is kept as long as its message. */
+    readonly bucket?: number;
+  };
+}[EventType];
 
 /** As read from the log. */
 export type LoggedEvent = NewEvent & {

@@ -3,7 +3,7 @@
 import pg from 'pg';
 import type { Channel, Clock, Log, Topic } from '#/runtime/ports.ts';
 
-const topics: readonly Topic[] = ['events', 'queue', 'config', 'tokens', 'people'];
+const topics: readonly Topic[] = ['events', 'queue', 'config', 'tokens', 'people', 'webhooks', 'inbound'];
 
 /**
  * Least milliseconds between two notifications of one topic by one process. Commits that notify queue for one lock of

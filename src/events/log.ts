@@ -20,7 +20,7 @@ export interface EventFilter {
   readonly messageId?: string | null;
 }
 
-interface EventRow {
+export interface EventRow {
   readonly bucket: number;
   readonly accountId: string;
   readonly serverId: string;
@@ -40,10 +40,10 @@ type Row = (EventRow | { readonly logXact: null }) & { readonly horizon: number;
 
 export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
-const horizon = sql<number>`
+export const horizon = sql<number>`
   (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint + log_offset from installation)`;
 
-const columns = sql`
+export const columns = sql`
   bucket, account_id, server_id, log_xact, id, type, occurred_at, message_id, stream_id, recipient, tag, metadata, data`;
 
 /** The position below which the log is complete: a reader that starts here gets everything that commits from now on. */
@@ -177,7 +177,7 @@ function pageOf(rows: readonly Row[]): LogPage {
   return { events, horizon: { xact: edge?.horizon ?? 0, id: FIRST_ID }, pending: edge?.pending ?? false };
 }
 
-function toEvent({
+export function toEvent({
   logXact,
   horizon: _,
   pending: __,

@@ -13,6 +13,7 @@ import { type EventFilter, type LogPage, readHorizon, readServerLog } from './lo
 import type { Deps, Listener, LogFollower } from './log-follower.ts';
 import type { LiveSource } from './live-source.ts';
 import type { Tail } from './recent-events.ts';
+import { WaitingReader } from './waiting-reader.ts';
 
 /** All that one which does not read keeps for itself: some 200 KB. */
 const PAGE = 200;
@@ -45,8 +46,7 @@ export class Subscriber implements Listener, LiveSource<LoggedEvent> {
   #catchingUp = false;
   #closed = false;
   #failure: { readonly error: unknown } | null = null;
-  #onReady: (() => Promise<void> | null) | null = null;
-  #waiting: PromiseWithResolvers<void> | null = null;
+  readonly #reader = new WaitingReader<LoggedEvent>((most) => this.take(most));
 
   constructor(
     deps: Pick<Deps, 'db' | 'clock' | 'log'>,
@@ -61,9 +61,10 @@ export class Subscriber implements Listener, LiveSource<LoggedEvent> {
     this.#cursor = subscription.after;
   }
 
-  take(most: number): readonly LoggedEvent[] {
+  take(most: number): readonly LoggedEvent[] | null {
     if (this.#failure !== null) throw this.#failure.error;
-    if (this.#closed || this.#catchingUp) return [];
+    if (this.#closed) return null;
+    if (this.#catchingUp) return [];
     const events = this.#takeFromPage(most);
     if (events.length === 0 && this.#tail !== null) this.#takeFromTail(this.#tail, events, most);
     if (events.length === 0 && this.#tail === null) void this.#catchUp();
@@ -71,32 +72,20 @@ export class Subscriber implements Listener, LiveSource<LoggedEvent> {
   }
 
   onReady(wake: () => Promise<void> | null): void {
-    this.#onReady = wake;
+    this.#reader.onReady(wake);
   }
 
   wake(): Promise<void> | null {
-    this.#waiting?.resolve();
-    return this.#onReady?.() ?? null;
+    return this.#reader.wake();
   }
 
-  async next(): Promise<IteratorResult<LoggedEvent, undefined>> {
-    while (!this.#closed) {
-      const [event] = this.take(1);
-      if (event !== undefined) return { done: false, value: event };
-      this.#waiting = Promise.withResolvers<void>();
-      await this.#waiting.promise;
-    }
-    return { done: true, value: undefined };
+  next(): Promise<IteratorResult<LoggedEvent, undefined>> {
+    return this.#reader.next();
   }
 
   return(): Promise<IteratorResult<LoggedEvent, undefined>> {
     this.close();
     return Promise.resolve({ done: true, value: undefined });
-  }
-
-  throw(error: unknown): Promise<IteratorResult<LoggedEvent, undefined>> {
-    this.close();
-    return Promise.reject(error);
   }
 
   [Symbol.asyncIterator](): this {
@@ -109,8 +98,7 @@ export class Subscriber implements Listener, LiveSource<LoggedEvent> {
     this.#page = [];
     this.#fallBehind();
     this.#onClose(this);
-    this.#onReady = null;
-    this.#waiting?.resolve();
+    void this.wake();
   }
 
   #takeFromPage(most: number): LoggedEvent[] {

@@ -23,16 +23,6 @@ export function clientAddress(
   return address;
 }
 
-/** One /64 is one customer's: limits by address count it as one. */
-export function addressKey(address: string): string {
-  if (!address.includes(':')) return address;
-  try {
-    return ipaddr.parse(address).toByteArray().slice(0, 8).join('.');
-  } catch {
-    return address;
-  }
-}
-
 /** IPv4 as a dual-stack socket reports it (RFC 4291 §2.5.5.2) in its own form. */
 function plain(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;

@@ -6,8 +6,8 @@ import { createHash, type KeyObject, verify } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { LeakReport, LeakRequest } from '#/resolvers/tokens/report-leaks.ts';
 import type { Clock, Log } from '#/runtime/ports.ts';
+import { networkOf } from '#/domain/network.ts';
 import { readBody } from './body.ts';
-import { addressKey } from './client-address.ts';
 import { refuseTokenInUrl } from './credentials.ts';
 import { RequestFault, refused } from './errors.ts';
 import { plain } from './health.ts';
@@ -58,7 +58,7 @@ export function createLeakEndpoint(options: {
     }
     const signature = signatureIn(request.headers);
     const kind = signature === null ? 'single' : 'signed';
-    const wait = limiters[kind]?.take(addressKey(ipAddress), 1) ?? null;
+    const wait = limiters[kind]?.take(networkOf(ipAddress), 1) ?? null;
     if (wait !== null) {
       throw refused(429, 'RATE_LIMITED', 'Too many reports.', { 'retry-after': String(Math.ceil(wait)) });
     }

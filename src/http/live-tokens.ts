@@ -1,5 +1,6 @@
 // What lives longer than a request and must not outlive its token or session: sockets and SSE streams end when that
 // expires, is revoked, or gives other rights than it did.
+import { encodeId } from '#/domain/ids.ts';
 import type { Clock, Log } from '#/runtime/ports.ts';
 import { type AuthenticatedCaller, type Credentials, credentialIdOf } from './types.ts';
 
@@ -35,7 +36,7 @@ export class LiveTokens {
         for (const id of tokenIds) {
           const ends = this.#ends.get(id);
           if (ends === undefined) continue;
-          log.info({ tokenId: id, connections: ends.size }, 'a revoked token ends its connections');
+          log.info({ tokenId: encodeId('token', id), connections: ends.size }, 'a revoked token ends its connections');
           for (const end of ends) end('dead');
         }
       }) ?? (() => undefined);

@@ -11,7 +11,7 @@ import {
 } from 'graphql';
 import { isLiveSource } from '#/events/live-source.ts';
 import type { Clock, Log } from '#/runtime/ports.ts';
-import { addressKey } from './client-address.ts';
+import { networkOf } from '#/domain/network.ts';
 import { type Deadline, Deadlines, timedOut } from './deadlines.ts';
 import { createDocuments, type Operation } from './documents.ts';
 import { maskErrors, maskThrown, RequestFault, refused, withCode } from './errors.ts';
@@ -49,6 +49,8 @@ export interface Admitted {
   readonly bucket: string;
 }
 
+type SubscriptionArgs = ValidatedSubscriptionArgs & { readonly contextValue: object };
+
 export class Operations {
   readonly #options: OperationsOptions;
   readonly #documents;
@@ -84,7 +86,7 @@ export class Operations {
         `The operation may cost ${points.total} points; at most ${maxCost} are allowed. Ask for shorter pages or fewer fields.`,
       );
     }
-    const bucket = purseOf(call.caller) ?? addressKey(call.ipAddress);
+    const bucket = purseOf(call.caller) ?? networkOf(call.ipAddress);
     const wait = rateLimiter?.take(bucket, points.total) ?? null;
     if (wait !== null) throw rateLimited(Math.max(Math.ceil(wait), 1));
     return { operation, params, call, points, bucket };
@@ -137,7 +139,7 @@ export class Operations {
       };
       const stream: ResponseStream | PushedStream =
         sink !== null && isLiveSource(source)
-          ? new PushedStream({ ...common, source, sink, group: this.#groupOf(admitted), turns: this.#turns })
+          ? new PushedStream({ ...common, source, sink, group: this.#groupOf(admitted, args), turns: this.#turns })
           : new ResponseStream({ ...common, args, source, mask: (errors) => maskErrors(errors, masking) });
       this.#streams.add(stream);
       return stream;
@@ -147,16 +149,17 @@ export class Operations {
     }
   }
 
-  #groupOf(admitted: Admitted): Group {
-    return this.#executions.join(this.#groupKeys.keyOf(admitted), () => {
+  #groupOf(admitted: Admitted, own: SubscriptionArgs): Group {
+    const key = this.#groupKeys.keyOf(admitted);
+    return this.#executions.join(key, () => {
       const masking = this.#masking(admitted);
       // A context of its own: whoever founded the group may leave it.
-      const args = this.#subscriptionArgs(admitted, new AbortController().signal);
+      const args = key === null ? own : this.#subscriptionArgs(admitted, new AbortController().signal);
       return { args, mask: (errors) => maskErrors(errors, masking) };
     });
   }
 
-  #subscriptionArgs(admitted: Admitted, signal: AbortSignal): ValidatedSubscriptionArgs & { contextValue: object } {
+  #subscriptionArgs(admitted: Admitted, signal: AbortSignal): SubscriptionArgs {
     const args = validateSubscriptionArgs(this.#args(admitted, signal));
     if (!('schema' in args)) throw coercionFault(args);
     const { contextValue } = args;

@@ -98,7 +98,8 @@ export class PushedStream implements AsyncGenerator<ExecutionResult, void, void>
     const { source, group } = this.#options;
     if (this.#bodies !== null && !this.#write(this.#bodies)) return false;
     const events = source.take(group.atOnce);
-    if (events.length === 0) return false;
+    if (events === null) this.end();
+    if (events === null || events.length === 0) return false;
     const bodies = group.bodiesOf(events.map(asObject));
     if (!(bodies instanceof Promise)) return this.#write(bodies);
     void this.#await(bodies);

@@ -1,13 +1,13 @@
 // Whose answers are the same: two callers with equal keys may do and see the same, so what is executed with the rights of one
 // may be sent to the other. Null: nobody else's. Rather one key too many than too few.
 import type { AccountTokenActor, ServerTokenActor, UserActor } from '#/domain/actor.ts';
+import type { Person } from '#/domain/person.ts';
 import type { AuthenticatedCaller } from './types.ts';
 
 export function rightsKeyOf(caller: AuthenticatedCaller | null): string | null {
   if (caller === null) return null;
   const actors = 'person' in caller ? caller.person.actors : [caller.actor];
-  const requirement = 'person' in caller ? caller.person.requirement : null;
-  const parts: unknown[] = ['person' in caller ? 'person' : 'token', requirement];
+  const parts: unknown[] = 'person' in caller ? ['person', ...partsOfPerson(caller.person)] : ['token'];
   for (const actor of actors) {
     switch (actor.kind) {
       case 'SERVER_TOKEN':
@@ -29,6 +29,14 @@ export function rightsKeyOf(caller: AuthenticatedCaller | null): string | null {
 
 /** Each names all that an actor of its kind has: what it is told by, and who it is, on which no right depends. */
 type Rest<T> = Record<keyof T, never>;
+
+/** Rights in an account are those of the actor there; of accounts without one a person sees nothing but that they exist. */
+function partsOfPerson(person: Person): readonly unknown[] {
+  const { staff, requirement, provedUntil, actors: _, memberships: __, rights: ___, ...whoItIs } = person;
+  const { userId: _a, email: _b, name: _c, secondFactor: _d, session: _e, byCookie: _f, ...rest } = whoItIs;
+  rest satisfies Rest<typeof rest>;
+  return [staff, requirement, provedUntil];
+}
 
 function partsOfServerToken(actor: ServerTokenActor): readonly unknown[] {
   const { kind, accountId, serverId, streamId, scopes, tokenId: _, label: __, ...rest } = actor;

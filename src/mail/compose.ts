@@ -13,7 +13,7 @@ import { hash } from 'node:crypto';
 import { encode as encodeQuotedPrintable, wrap as wrapQuotedPrintable } from 'nodemailer/lib/qp';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type MimeNode from 'nodemailer/lib/mime-node';
-import type { StoredAttachment, StoredContent } from './content.ts';
+import type { Stored, StoredAttachment, StoredContent, StoredSource } from './content.ts';
 import { addressField, headerField } from './header-field.ts';
 
 /** What makes this message itself; made once, when it is accepted. */
@@ -33,7 +33,7 @@ export interface ComposedMessage {
   readonly size: number;
   /** Offset of the first octet of the body: with it the body can be hashed once for all signatures. */
   readonly bodyStart: number;
-  /** Needs 8BITMIME: never, unless smtpUtf8. */
+  /** Needs 8BITMIME: never, unless smtpUtf8, or unless its sender has composed it so. */
   readonly eightBit: boolean;
   /** Needs SMTPUTF8, because an address in the header is not ASCII. The envelope may need it besides. */
   readonly smtpUtf8: boolean;
@@ -61,6 +61,30 @@ export function composeMessage(content: StoredContent, identity: MessageIdentity
   const source = Buffer.concat(chunks);
   const smtpUtf8 = headerBytes.length !== header.length;
   return { source, size: source.length, bodyStart: headerBytes.length, eightBit: smtpUtf8, smtpUtf8 };
+}
+
+/** Whatever form it is stored in. */
+export function composeStored({ kind, content }: Stored, identity: MessageIdentity): ComposedMessage {
+  return kind === 'parts' ? composeMessage(content, identity) : completeSource(content, identity);
+}
+
+/** The sender's own bytes; before them the fields that were left to us, and ours. */
+function completeSource({ source, ...stored }: StoredSource, identity: MessageIdentity): ComposedMessage {
+  let added = identity.feedbackId === null ? '' : `Feedback-ID: ${identity.feedbackId}\r\n`;
+  if (stored.lacks.messageId) added += `Message-ID: ${identity.messageId}\r\n`;
+  // RFC 5322 §3.3 calls GMT obsolete.
+  if (stored.lacks.date) added += `Date: ${identity.date.toUTCString().replace('GMT', '+0000')}\r\n`;
+  if (stored.replyTo !== null) added += addressField('Reply-To', [stored.replyTo]);
+  const before = Buffer.from(added);
+  const smtpUtf8 = stored.smtpUtf8 || before.length !== added.length;
+  const whole = Buffer.concat([before, source]);
+  return {
+    source: whole,
+    size: whole.length,
+    bodyStart: before.length + stored.bodyStart,
+    eightBit: stored.eightBit || smtpUtf8,
+    smtpUtf8,
+  };
 }
 
 const CRLF = Buffer.from('\r\n');

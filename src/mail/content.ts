@@ -1,13 +1,16 @@
 // The stored form of an email's content: one frame, compressed, from which the message can be composed at any time.
 //
-//   u32 format   FRAME, or FRAME | COMPRESSED when all that follows is one zstd frame
+//   u32 format   PARTS or SOURCE, and COMPRESSED with it when all that follows is one zstd frame
 //   u32 length of the JSON
-//   JSON         addresses, subject, bodies, headers, and of each attachment all but its bytes
-//   bytes of the attachments, one after the other
+//   JSON         PARTS: addresses, subject, bodies, headers, and of each attachment all but its bytes
+//                SOURCE: what delivery must know of the source without reading it
+//   bytes        PARTS: of the attachments, one after the other
+//                SOURCE: the message as its sender has composed it (SMTP), from which nothing is composed anew
 //
 // Bcc recipients are not in it: whoever reads the content must not learn of them, and no composer can leak them.
 
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 
 export interface StoredAddress {
   readonly name: string | null;
@@ -34,11 +37,33 @@ export interface StoredContent {
   readonly attachments: readonly StoredAttachment[];
 }
 
+/** A message that came as one (src/mail/source): only what must change was changed before it was stored. */
+export interface StoredSource {
+  /** Lines ended by CRLF only, the last one too; no line is too long for SMTP. */
+  readonly source: Buffer;
+  /** Offset of the first octet of the body. */
+  readonly bodyStart: number;
+  /** Octets past ASCII: in the body, which needs 8BITMIME; in the header, which needs SMTPUTF8. */
+  readonly eightBit: boolean;
+  readonly smtpUtf8: boolean;
+  /** The fields that its sender has left to us. */
+  readonly lacks: { readonly date: boolean; readonly messageId: boolean };
+  /** Reply-To of the confirmed signature, where the source has none. */
+  readonly replyTo: StoredAddress | null;
+}
+
+export type Stored =
+  | { readonly kind: 'parts'; readonly content: StoredContent }
+  | { readonly kind: 'source'; readonly content: StoredSource };
+
 interface FrameJson extends Omit<StoredContent, 'attachments'> {
   readonly attachments: readonly (Omit<StoredAttachment, 'content'> & { readonly size: number })[];
 }
 
-const FRAME = 1;
+type SourceJson = Omit<StoredSource, 'source'>;
+
+const PARTS = 1;
+const SOURCE = 2;
 const COMPRESSED = 0x8000_0000;
 /** Below this zstd's own frame eats what it saves. */
 const MIN_COMPRESSED = 256;
@@ -64,27 +89,72 @@ export function encodeContent(content: StoredContent): Buffer {
       size: bytes.length,
     })),
   };
-  const text = Buffer.from(JSON.stringify(json));
-  const body = Buffer.concat([u32(text.length), text, ...content.attachments.map((attachment) => attachment.content)]);
-  if (body.length < MIN_COMPRESSED) return Buffer.concat([u32(FRAME), body]);
-  return Buffer.concat([u32((FRAME | COMPRESSED) >>> 0), zstdCompressSync(body, OPTIONS)]);
+  return encodeFrame(
+    PARTS,
+    json,
+    content.attachments.map((attachment) => attachment.content),
+  );
 }
 
-/** Throws on anything encodeContent did not make: stored content that cannot be read is a defect, not an outcome. */
-export function decodeContent(stored: Buffer): StoredContent {
+export function encodeSource(content: StoredSource): Buffer {
+  return encodeFrame(SOURCE, sourceJson(content), [content.source]);
+}
+
+/** From here on compressing takes some milliseconds, in which nobody else would be served. */
+const LARGE = 1024 * 1024;
+const compressAside = promisify(zstdCompress);
+
+/** The same, a large one beside the event loop. */
+export async function encodeLargeSource(content: StoredSource): Promise<Buffer> {
+  if (content.source.length < LARGE) return encodeSource(content);
+  const body = frameBody(sourceJson(content), [content.source]);
+  return Buffer.concat([u32((SOURCE | COMPRESSED) >>> 0), await compressAside(body, OPTIONS)]);
+}
+
+function sourceJson({ bodyStart, eightBit, smtpUtf8, lacks, replyTo }: StoredSource): SourceJson {
+  return { bodyStart, eightBit, smtpUtf8, lacks, replyTo: replyTo === null ? null : plain(replyTo) };
+}
+
+function encodeFrame(format: number, json: object, bytes: readonly Buffer[]): Buffer {
+  const body = frameBody(json, bytes);
+  if (body.length < MIN_COMPRESSED) return Buffer.concat([u32(format), body]);
+  return Buffer.concat([u32((format | COMPRESSED) >>> 0), zstdCompressSync(body, OPTIONS)]);
+}
+
+function frameBody(json: object, bytes: readonly Buffer[]): Buffer {
+  const text = Buffer.from(JSON.stringify(json));
+  return Buffer.concat([u32(text.length), text, ...bytes]);
+}
+
+/** Throws on anything the two above did not make: stored content that cannot be read is a defect, not an outcome. */
+export function decodeStored(stored: Buffer): Stored {
   const format = stored.readUInt32BE(0);
-  if ((format & ~COMPRESSED) !== FRAME) throw new Error(`stored content has the unknown format ${format}`);
+  const kind = format & ~COMPRESSED;
+  if (kind !== PARTS && kind !== SOURCE) throw new Error(`stored content has the unknown format ${format}`);
   const rest = stored.subarray(4);
   const body = (format & COMPRESSED) === 0 ? rest : zstdDecompressSync(rest, { maxOutputLength: MAX_FRAME });
   const jsonEnd = 4 + body.readUInt32BE(0);
-  const json = JSON.parse(body.toString('utf8', 4, jsonEnd)) as FrameJson;
-  let at = jsonEnd;
+  const json: unknown = JSON.parse(body.toString('utf8', 4, jsonEnd));
+  const bytes = body.subarray(jsonEnd);
+  if (kind === PARTS) return { kind: 'parts', content: withAttachments(json as FrameJson, bytes) };
+  return { kind: 'source', content: { ...(json as SourceJson), source: bytes } };
+}
+
+/** Of what encodeContent has made, and nothing else. */
+export function decodeContent(stored: Buffer): StoredContent {
+  const { kind, content } = decodeStored(stored);
+  if (kind === 'source') throw new Error('stored content is a source where parts were expected');
+  return content;
+}
+
+function withAttachments(json: FrameJson, bytes: Buffer): StoredContent {
+  let at = 0;
   const attachments = json.attachments.map(({ name, contentType, contentId, size }) => {
-    const content = body.subarray(at, at + size);
+    const content = bytes.subarray(at, at + size);
     at += size;
     return { name, contentType, contentId, content };
   });
-  if (at !== body.length) throw new Error('stored content is cut off or has something after its end');
+  if (at !== bytes.length) throw new Error('stored content is cut off or has something after its end');
   return { ...json, attachments };
 }
 

@@ -3,6 +3,7 @@
 import { listDkimKeys } from '#/db/dkim-keys.ts';
 import { claimDueDomains, type DueDomain, findDomain } from '#/db/domains.ts';
 import { scopeOfAccount, type SystemScope, writeInSystemScope } from '#/db/scope.ts';
+import { encodeId } from '#/domain/ids.ts';
 import type { Deps } from '#/resolvers/deps.ts';
 import { applyObservations } from '#/resolvers/domains/apply-observations.ts';
 import { observeDomain } from '#/resolvers/domains/observe-domain.ts';
@@ -52,7 +53,10 @@ export async function checkDueDomains(check: CheckDeps): Promise<number> {
   await Promise.all(
     due.map((domain) =>
       checkDomain(check, domain).catch((error: unknown) =>
-        deps.log.error({ error, domainId: domain.id }, 'the check of a domain failed; it is tried again'),
+        deps.log.error(
+          { error, domainId: encodeId('domain', domain.id) },
+          'the check of a domain failed; it is tried again',
+        ),
       ),
     ),
   );

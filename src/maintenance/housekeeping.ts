@@ -1,15 +1,18 @@
 // What must be done from time to time, by one node for all: partitions ahead, expired ones dropped, keys, sessions and wrong
 // guesses forgotten, secrets sealed anew.
 import { forgetGuesses } from '#/db/guess-counters.ts';
+import { readBalance } from '#/db/delivery-balance.ts';
 import { deleteExpiredKeys } from '#/db/idempotency-keys.ts';
 import { forgetOldDevices } from '#/db/known-devices.ts';
 import { deleteExpiredLinks } from '#/db/one-time-links.ts';
 import { dropExpiredPartitions, ensurePartitions, listRetentions } from '#/db/partitions.ts';
-import type { SystemScope } from '#/db/scope.ts';
 import { deleteExpiredChallenges } from '#/db/second-factor-challenges.ts';
 import { deleteEndedSessions } from '#/db/sessions.ts';
 import { KNOWN_DEVICE_DAYS, minutesAfter, SESSION_IDLE_MINUTES } from '#/domain/identity/rules.ts';
 import { guessRules } from '#/domain/identity/throttle.ts';
+import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
+import { deleteOldReports } from '#/db/domain-reports.ts';
+import { deleteRemovableMails } from '#/db/returned-mails.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
 import type { Clock, Log, SecretBox } from '#/runtime/ports.ts';
 import { resealSecrets } from './reseal-secrets.ts';
@@ -17,6 +20,11 @@ import { resealSecrets } from './reseal-secrets.ts';
 const EVERY_MS = 10 * 60_000;
 /** Keys deleted by one statement. */
 const KEYS = 10_000;
+/** Notifications of up to half a megabyte each. */
+const MAILS = 1_000;
+const REPORTS = 500;
+/** A year and a month: what is shown is compared with the year before. */
+const REPORT_DAYS = 400;
 
 interface Deps {
   readonly system: SystemScope;
@@ -50,9 +58,14 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   await ensurePartitions(db, now, [RETENTION_DAYS.default, ...(await listRetentions(db))]);
   const dropped = await dropExpiredPartitions(db, now);
   if (dropped.length > 0) log.info({ buckets: dropped }, 'retention dropped partitions');
+  const { unaccounted } = await writeInSystemScope(system, now, readBalance);
+  if (unaccounted !== 0) log.error({ unaccounted }, 'recipients are neither settled nor in the queue');
   await resealSecrets({ system, secrets, log });
   await forgetEndedSessions(system, now);
   while ((await deleteExpiredKeys(system, now, KEYS)) === KEYS);
+  while ((await deleteRemovableMails(system, now, MAILS)) === MAILS);
+  const before = new Date(now.getTime() - REPORT_DAYS * 86_400_000);
+  while ((await deleteOldReports(system, before, REPORTS)) >= REPORTS);
 }
 
 async function forgetEndedSessions({ db }: SystemScope, now: Date): Promise<void> {

@@ -3,12 +3,21 @@ import { listSealedKeys, resealKey } from '#/db/dkim-keys.ts';
 import { findReturnPathSecret, resealReturnPathSecret } from '#/db/installation.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import { listSealedFactors, resealFactor, type SealedFactor } from '#/db/two-factor-methods.ts';
+import { listSealedWebhooks, resealWebhook, type SealedColumn } from '#/db/webhooks.ts';
+import { type SealedPart, sealPurpose as webhookPurpose } from '#/domain/webhooks/endpoint.ts';
 import { sealPurpose } from '#/resolvers/domains/make-keys.ts';
 import { RETURN_PATH_PURPOSE } from '#/resolvers/installation/return-path-secret.ts';
 import { totpPurpose } from '#/resolvers/second-factor/totp.ts';
 import type { Log, SecretBox } from '#/runtime/ports.ts';
 
 const AT_ONCE = 500;
+
+const sealedParts: readonly (readonly [SealedColumn, SealedPart])[] = [
+  ['targetEncrypted', 'target'],
+  ['secretEncrypted', 'secret'],
+  ['previousSecretEncrypted', 'secret'],
+  ['signingKeyEncrypted', 'signing_key'],
+];
 
 /** Safe on any number of nodes. How many were sealed anew. */
 export async function resealSecrets(deps: {
@@ -53,6 +62,20 @@ export async function resealSecrets(deps: {
     }
     last = factors.at(-1) ?? null;
     if (factors.length < AT_ONCE) break;
+  }
+  for (let after: string | null = null; ; ) {
+    const webhooks = await listSealedWebhooks(system, after, AT_ONCE);
+    for (const webhook of webhooks) {
+      for (const [column, part] of sealedParts) {
+        const old = webhook[column];
+        if (old === null) continue;
+        await again(old, webhookPurpose(webhook, part), (sealed) =>
+          resealWebhook(system, webhook, column, old, sealed),
+        );
+      }
+    }
+    after = webhooks.at(-1)?.id ?? null;
+    if (webhooks.length < AT_ONCE) break;
   }
   if (resealed > 0) log.info({ resealed, unreadable }, 'secrets were sealed with the first key of VEREDUS_SECRET_KEY');
   return resealed;

@@ -11,6 +11,7 @@ import {
   TwoFactorRequired,
   Unauthenticated,
 } from '#/domain/errors.ts';
+import { encodeId } from '#/domain/ids.ts';
 import type { Person } from '#/domain/person.ts';
 import type { Ids, Topic } from '#/runtime/ports.ts';
 import { asserting, type ErrorClass, fail, type Inside, repeating } from './define.ts';
@@ -147,10 +148,9 @@ export async function auditPerson(
 /** The operator's own record. */
 export function logPerson(deps: Deps, { userId, email }: Identity, visitor: Visitor, record: AuditRecord): void {
   const { requestId, ipAddress } = visitor;
-  deps.log.info(
-    { audit: record.action, actor: 'USER', userId, label: email, subjectIds: record.subjectIds, requestId, ipAddress },
-    'audit',
-  );
+  const { action, subjectIds } = record;
+  const about = { actor: 'USER', userId: encodeId('user', userId), label: email, subjectIds, requestId, ipAddress };
+  deps.log.info({ audit: action, ...about }, 'audit');
 }
 
 function identityOf({ userId, email, session }: Person): Identity {

@@ -5,6 +5,7 @@ import { appendAudit, type AuditRecord } from '#/db/audit.ts';
 import { type ReadScope, reachOf, readScope, type WriteScope, writeInScope } from '#/db/scope.ts';
 import { type Actor, refusalOf } from '#/domain/actor.ts';
 import { ExpectedError, Forbidden, StepUpRequired } from '#/domain/errors.ts';
+import { encodeId } from '#/domain/ids.ts';
 import type { Permission } from '#/domain/permissions.ts';
 import type { LiveSource } from '#/events/live-source.ts';
 import type { Clock, Ids, Log, Random, Topic } from '#/runtime/ports.ts';
@@ -17,6 +18,8 @@ export interface Caller {
   readonly requestId: string;
   readonly ipAddress: string | null;
 }
+
+export { like, type LiveSource } from '#/events/live-source.ts';
 
 /** A class of expected errors; its literal code keeps other Errors out of a declaration. */
 export type ErrorClass = new (...args: never[]) => ExpectedError;
@@ -76,14 +79,14 @@ export function query<I, O, const E extends readonly ErrorClass[]>(
  */
 export function stream<I, T, const E extends readonly ErrorClass[]>(
   declaration: Declaration<E> & {
-    open(context: { scope: ReadScope; deps: Deps; fail: Fail<E> }, input: I): Promise<LiveSource<T>>;
+    open(context: { scope: ReadScope; deps: Deps; caller: Caller; fail: Fail<E> }, input: I): Promise<LiveSource<T>>;
   },
 ): UseCase<I, LiveSource<T>> {
   const { permission, errors, stepUp = false } = declaration;
   const run = async (deps: Deps, caller: Caller, input: I): Promise<LiveSource<T>> => {
     authorize(caller, permission, stepUp, deps.clock);
     const scope = readScope(deps.db, reachOf(caller.actor, permission));
-    return asserting(errors, () => declaration.open({ scope, deps, fail }, input));
+    return asserting(errors, () => declaration.open({ scope, deps, caller, fail }, input));
   };
   return Object.assign(run, { permission, errors, stepUp });
 }
@@ -205,7 +208,8 @@ export function groupCommand<I, O, P extends { readonly weight: number }, const 
 export function logAudit(log: Log, { actor, requestId, ipAddress }: Caller, record: AuditRecord): void {
   const { kind, accountId, label } = actor;
   const { action, subjectIds } = record;
-  log.info({ audit: action, accountId, actor: kind, label, subjectIds, requestId, ipAddress }, 'audit');
+  const about = { accountId: encodeId('account', accountId), actor: kind, label, subjectIds, requestId, ipAddress };
+  log.info({ audit: action, ...about }, 'audit');
 }
 
 export function fail(error: ExpectedError): never {

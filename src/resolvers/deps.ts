@@ -2,7 +2,18 @@
 import type { Database } from '#/db/client.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import type { EventFeed } from '#/events/feed.ts';
-import type { Background, Channel, Clock, Dns, Ids, Log, Passwords, Random, SecretBox } from '#/runtime/ports.ts';
+import type {
+  Background,
+  Channel,
+  Clock,
+  Dns,
+  HttpClient,
+  Ids,
+  Log,
+  Passwords,
+  Random,
+  SecretBox,
+} from '#/runtime/ports.ts';
 import type { SendingProfiles } from './emails/sending-profiles.ts';
 import type { SystemMail } from './system-mail/system-mail.ts';
 
@@ -18,11 +29,15 @@ export interface Deps {
   readonly feed: EventFeed;
   readonly profiles: SendingProfiles;
   readonly dns: Dns;
+  /** For calls to where customers say. */
+  readonly http: HttpClient;
   readonly secrets: SecretBox;
   readonly passwords: Passwords;
   readonly systemMail: SystemMail;
   readonly background: Background;
-  /** What return-path CNAMEs point to. */
+  /** Makes the addresses to which mail comes in and comes back unguessable; of the installation, never changed. */
+  readonly returnPathSecret: Uint8Array;
+  /** What return-path CNAMEs point to; inbound addresses are on it. */
   readonly mailHost: string;
   /** Where the world reaches this installation; without a slash at its end. */
   readonly publicUrl: string;

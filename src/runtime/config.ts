@@ -31,10 +31,13 @@ export interface Config {
   readonly httpPort: number;
   readonly httpTls: TlsFiles | null;
   readonly smtpTls: TlsFiles | null;
+  readonly smtpHost: string;
   /** 0: off; the two below as well. */
   readonly submissionPort: number;
   readonly submissionsPort: number;
   readonly inboundPort: number;
+  /** AUTH without TLS. */
+  readonly submissionPlaintextAuth: boolean;
   readonly roles: ReadonlySet<Role>;
   readonly workers: number;
   readonly outbound: 'mx' | 'relay';
@@ -210,9 +213,15 @@ const schema = z
     VEREDUS_HTTP_TLS_KEY: optional(pemFile, 'PEM file.'),
     VEREDUS_SMTP_TLS_CERT: optional(pemFile, 'PEM file; unset, a self-signed certificate is made.'),
     VEREDUS_SMTP_TLS_KEY: optional(pemFile, 'PEM file.'),
+    VEREDUS_SMTP_HOST: optional(text, 'Address on which the SMTP servers listen; unset, that of HTTP.'),
     VEREDUS_SUBMISSION_PORT: setting(port, '2587', 'SMTP from customers’ applications, STARTTLS; 0 turns it off.'),
     VEREDUS_SUBMISSIONS_PORT: setting(port, '2465', 'The same with TLS from the first byte; 0 turns it off.'),
     VEREDUS_INBOUND_PORT: setting(port, '2525', 'SMTP from the world: bounces, complaints, replies; 0 turns it off.'),
+    VEREDUS_SUBMISSION_PLAINTEXT_AUTH: setting(
+      flag,
+      'false',
+      'Tokens are taken over SMTP without TLS too: for networks in which nobody listens.',
+    ),
     VEREDUS_ROLES: setting(roleSet, 'all', `What this node does, comma-separated: ${roles.join(', ')}.`),
     VEREDUS_WORKERS: optional(integer(1, 256), 'Processes of this node; unset, one for each core.'),
     VEREDUS_OUTBOUND: setting(
@@ -350,9 +359,11 @@ function toConfig(values: z.output<typeof schema>): Config {
     httpPort: values.VEREDUS_HTTP_PORT,
     httpTls: pair(values.VEREDUS_HTTP_TLS_CERT, values.VEREDUS_HTTP_TLS_KEY),
     smtpTls: pair(values.VEREDUS_SMTP_TLS_CERT, values.VEREDUS_SMTP_TLS_KEY),
+    smtpHost: values.VEREDUS_SMTP_HOST ?? values.VEREDUS_HTTP_HOST,
     submissionPort: values.VEREDUS_SUBMISSION_PORT,
     submissionsPort: values.VEREDUS_SUBMISSIONS_PORT,
     inboundPort: values.VEREDUS_INBOUND_PORT,
+    submissionPlaintextAuth: values.VEREDUS_SUBMISSION_PLAINTEXT_AUTH,
     roles: values.VEREDUS_ROLES,
     workers: values.VEREDUS_WORKERS ?? availableParallelism(),
     outbound: values.VEREDUS_OUTBOUND,

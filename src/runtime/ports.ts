@@ -66,9 +66,10 @@ export interface Log {
 /**
  * - `events`: something was appended to the log. `queue`: a recipient became due. `config`: servers, streams, domains
  *   or limits changed. `tokens`: a token was revoked, rotated or changed. `people`: a session ended, or what somebody may
- *   do changed.
+ *   do changed. `webhooks`: a webhook was made, changed, or is to send something again. `inbound`: a message came in, or was
+ *   taken up again.
  */
-export type Topic = 'events' | 'queue' | 'config' | 'tokens' | 'people';
+export type Topic = 'events' | 'queue' | 'config' | 'tokens' | 'people' | 'webhooks' | 'inbound';
 
 /** Hints between the processes of an installation: without data, may be lost, so whoever listens also looks by itself. */
 export interface Channel {
@@ -121,6 +122,37 @@ export interface Dns {
   txt(name: string): Promise<TextAnswer>;
   /** Likewise. */
   cname(name: string): Promise<CnameAnswer>;
+}
+
+// ── HTTP client, for calls to where customers say ──
+
+export interface HttpRequest {
+  readonly method: 'POST';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export type HttpResult = {
+  /** Null: no answer; `error` says why. A redirect is an answer like every other: none is followed. */
+  readonly status: number | null;
+  readonly error: string | null;
+  /** The header of that name. */
+  readonly retryAfter: string | null;
+  /** The beginning of the answer's body as text, control characters removed. */
+  readonly head: string;
+  readonly latencyMs: number;
+};
+
+/** Connects to public addresses alone, and to the very address that was judged. */
+export interface HttpClient {
+  /**
+   * What is wrong with this URL, by its text or by where DNS says that it leads; null: nothing, though it may not answer.
+   * Never throws.
+   */
+  flawOf(url: string): Promise<string | null>;
+  /** Judges the URL, and each address that it connects to, again. Never throws. */
+  send(request: HttpRequest): Promise<HttpResult>;
 }
 
 // ── SMTP client (RFC 5321) ──
@@ -235,4 +267,20 @@ export type SmtpConnectResult =
 export interface SmtpClient {
   /** Never throws. */
   connect(target: SmtpTarget, options: SmtpConnectOptions): Promise<SmtpConnectResult>;
+}
+
+// ── large mail on its way in ──
+
+export interface SpoolFile extends AsyncDisposable {
+  readonly path: string;
+  /** Octets so far. */
+  readonly size: number;
+  /** One after the other: the next begins when this has ended. */
+  write(bytes: Uint8Array): Promise<void>;
+  read(): Promise<Buffer>;
+}
+
+export interface Spool {
+  /** A new file; its disposal removes it. */
+  create(): Promise<SpoolFile>;
 }

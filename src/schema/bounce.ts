@@ -2,6 +2,7 @@
 import type { BounceRow } from '#/db/bounces.ts';
 import { bounceTypes, isBounceType, type BounceType as Type } from '#/domain/bounce-types.ts';
 import { encodeId } from '#/domain/ids.ts';
+import { MAX_KEPT_SOURCE, SOURCE_DAYS } from '#/resolvers/bounces/returned-source.ts';
 import { builder, guarded } from './builder.ts';
 import type { Context } from './context.ts';
 import { onItsServer } from './guards.ts';
@@ -32,7 +33,7 @@ const values = {
   TEMPLATE_RENDERING_FAILED: { description: bounceTypes.TEMPLATE_RENDERING_FAILED.description },
 } as const satisfies Record<Type, { readonly description: string }>;
 
-const BounceType = builder.enumType('BounceType', { description: 'What kind of bounce it is.', values });
+export const BounceType = builder.enumType('BounceType', { description: 'What kind of bounce it is.', values });
 
 function typeOf({ type }: BounceRow): Type {
   return isBounceType(type) ? type : 'UNKNOWN';
@@ -45,9 +46,12 @@ async function suppressionOf(bounce: BounceRow, context: Context) {
 }
 
 export const Bounce = builder.objectRef<BounceRow>('Bounce').implement({
-  description: guarded('event.read', 'An email that came back, or a complaint about one.'),
+  description: guarded(
+    'bounce.read',
+    'An email that came back, an answer of a machine to one, or a complaint about one.',
+  ),
   interfaces: [builder.nodeInterfaceRef()],
-  authScopes: onItsServer('event.read'),
+  authScopes: onItsServer('bounce.read'),
   fields: (t) => ({
     id: t.id({ description: 'Global id, bnc_….', resolve: ({ id }) => encodeId('bounce', id) }),
     type: t.field({ type: BounceType, description: 'What kind of bounce it is.', resolve: typeOf }),
@@ -75,10 +79,14 @@ export const Bounce = builder.objectRef<BounceRow>('Bounce').implement({
         return reason !== null && reason !== 'SPAM_COMPLAINT';
       },
     }),
-    source: t.string({
+    source: t.withAuth(onItsServer('content.read')).string({
       nullable: true,
-      description: 'The raw notification, while kept; null for a refusal in the conversation, which has none.',
-      resolve: () => null,
+      description: guarded(
+        'content.read',
+        `The raw notification, its first ${MAX_KEPT_SOURCE / 1024} KB, kept for ${SOURCE_DAYS} days; null for a refusal in the conversation, which has none.`,
+      ),
+      extensions: { cost: 5 },
+      resolve: (bounce, _args, context) => loadersOf(context, bounce).bounceSource.load(bounce.id),
     }),
     messageId: t.id({
       nullable: true,

@@ -54,7 +54,7 @@ const AttachmentInput = builder.inputType('AttachmentInput', {
   }),
 });
 
-const HeaderInput = builder.inputType('HeaderInput', {
+export const HeaderInput = builder.inputType('HeaderInput', {
   description: 'One more header field.',
   fields: (t) => ({
     name: t.string({

@@ -13,6 +13,7 @@ import {
   SenderNotVerified,
   type SuppressedRecipient,
   WeakPassword,
+  WebhookUnreachable,
 } from '#/domain/errors.ts';
 import type { ErrorClass } from '#/resolvers/define.ts';
 import { builder } from './builder.ts';
@@ -27,7 +28,7 @@ const ErrorInterface = builder.interfaceRef<ExpectedError>('Error').implement({
 });
 const interfaces = [ErrorInterface];
 
-const InputIssue = builder.objectRef<InvalidInput['issues'][number]>('InputIssue').implement({
+export const InputIssue = builder.objectRef<InvalidInput['issues'][number]>('InputIssue').implement({
   description: 'One thing to mend in an input.',
   fields: (t) => ({
     path: t.stringList({ description: 'Path into `input`, e.g. `["to", "0"]`.', resolve: ({ path }) => [...path] }),
@@ -104,7 +105,7 @@ builder.objectType(SenderNotVerified, {
   fields: (t) => ({ address: t.exposeString('address', { description: 'The From address.' }) }),
 });
 
-const SuppressedRecipientType = builder.objectRef<SuppressedRecipient>('SuppressedRecipient').implement({
+export const SuppressedRecipientType = builder.objectRef<SuppressedRecipient>('SuppressedRecipient').implement({
   description: 'An address that gets no mail of a stream.',
   fields: (t) => ({
     address: t.exposeString('address', { description: 'The address.' }),
@@ -129,6 +130,18 @@ builder.objectType(IdempotencyConflict, {
   name: 'IdempotencyConflict',
   description: 'The same idempotency key came with another body.',
   interfaces,
+});
+
+builder.objectType(WebhookUnreachable, {
+  name: 'WebhookUnreachable',
+  description: 'The trial call failed.',
+  interfaces,
+  fields: (t) => ({
+    status: t.exposeInt('status', {
+      nullable: true,
+      description: 'HTTP status of the answer; null when there was none.',
+    }),
+  }),
 });
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : never;

@@ -67,6 +67,12 @@ refOf('IN_DOUBT').implement({
       description: 'The server that was called.',
       resolve: ({ data }) => data.remoteHost,
     }),
+    nextAttemptAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it is tried again, which may make a second copy; null: never, as its stream is set.',
+      resolve: ({ data }) => (typeof data.nextAttemptAt === 'string' ? new Date(data.nextAttemptAt) : null),
+    }),
   }),
 });
 

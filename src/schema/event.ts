@@ -1,6 +1,6 @@
 // Events of messages: what all of them have. Each kind stands in event-types.ts.
 import { encodeId } from '#/domain/ids.ts';
-import { type EventType, cursorOf, type LoggedEvent } from '#/resolvers/events/message-events.ts';
+import { type EventType, cursorOf, type LoggedEvent, NO_MESSAGE } from '#/resolvers/events/message-events.ts';
 import { builder, guarded } from './builder.ts';
 import { onItsServer } from './guards.ts';
 import { loadersOf } from './loaders.ts';
@@ -57,7 +57,7 @@ MessageEvent.implement({
     type: t.field({ type: MessageEventType, description: 'What happened.', resolve: ({ type }) => type }),
     occurredAt: t.expose('occurredAt', { type: 'DateTime', description: 'When.' }),
     messageId: t.id({
-      description: 'The message that it happened to.',
+      description: `The message that it happened to; ${encodeId('message', NO_MESSAGE)} where none caused it, such as an address that was suppressed by hand.`,
       resolve: ({ messageId }) => encodeId('message', messageId),
     }),
     message: t.withAuth(onItsServer('message.read')).field({

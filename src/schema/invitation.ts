@@ -1,5 +1,5 @@
 // Invitations to an account.
-import { type InvitationGrant, type InvitationRow, listInvitations } from '#/db/invitations.ts';
+import { type InvitationRow, listInvitations } from '#/db/invitations.ts';
 import {
   INVITATION_DAYS,
   MAX_INVITATIONS,
@@ -16,6 +16,7 @@ import { revokeInvitation } from '#/resolvers/invitations/revoke-invitation.ts';
 import { Account } from './account.ts';
 import { builder, guarded } from './builder.ts';
 import { visitorOf, within } from './context.ts';
+import { PASSWORD_COST } from './costs.ts';
 import { resultUnion } from './errors.ts';
 import { onAccount, onId } from './guards.ts';
 import { uuidOf } from './ids.ts';
@@ -23,26 +24,9 @@ import { Deleted, IdInput } from './inputs.ts';
 import { loadersOf } from './loaders.ts';
 import { callerAt } from './locate.ts';
 import { grantsOf, membershipOf, ServerGrantInput } from './members.ts';
-import { AccountRole } from './membership.ts';
-import { Server, ServerAccessLevel } from './server.ts';
+import { AccountRole, ServerAccess } from './membership.ts';
 import { SignedIn } from './signed-in.ts';
 import { User } from './user.ts';
-
-const InvitationGrantType = builder.objectRef<InvitationGrant>('InvitationGrant').implement({
-  description: 'A server that the invited will see, and how far.',
-  fields: (t) => ({
-    server: t.field({
-      type: Server,
-      description: 'The server.',
-      resolve: async (grant, _args, context) => {
-        const server = await loadersOf(context, grant).server.load(grant.serverId);
-        if (server === null) throw new Error('a grant without its server');
-        return server;
-      },
-    }),
-    level: t.field({ type: ServerAccessLevel, description: 'How far.', resolve: ({ level }) => level }),
-  }),
-});
 
 const Invitation = builder.objectRef<InvitationRow>('Invitation').implement({
   description: 'An invitation that waits for an answer. It is bound to its address and used once.',
@@ -52,7 +36,7 @@ const Invitation = builder.objectRef<InvitationRow>('Invitation').implement({
     email: t.exposeString('email', { description: 'The address that it was sent to.' }),
     role: t.field({ type: AccountRole, description: 'What the invited will be.', resolve: ({ role }) => role }),
     servers: t.field({
-      type: [InvitationGrantType],
+      type: [ServerAccess],
       description: 'Grants that a MEMBER will have.',
       resolve: async (row, _args, context) => [...(await loadersOf(context, row).grantsOfInvitation.load(row.id))],
     }),
@@ -204,7 +188,7 @@ builder.mutationFields((t) => ({
     nullable: true,
     description:
       'Makes whoever holds the link a member, and signs them in; one use. As the identity of the address: a new one, the one that is signed in, whose session then gets a new secret, or one that its password proves. Where that has a second factor, it is still to be shown.',
-    extensions: { cost: 50 },
+    extensions: { cost: PASSWORD_COST },
     args: { input: t.arg({ type: AcceptInvitationInput, description: 'The answer.' }) },
     resolve: (_root, { input }, context) =>
       acceptInvitation(context.deps, visitorOf(context), {

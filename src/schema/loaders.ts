@@ -7,20 +7,28 @@ import { findAudit } from '#/db/audit.ts';
 import { findTokens, listServerTokens } from '#/db/api-tokens.ts';
 import { findBounces } from '#/db/bounces.ts';
 import { listDkimKeys } from '#/db/dkim-keys.ts';
+import { listDmarcTotals } from '#/db/domain-reports.ts';
 import { listDomainRecords } from '#/db/domain-records.ts';
 import { findDomains, listServerDomains } from '#/db/domains.ts';
 import { findContacts } from '#/db/emergency-contacts.ts';
 import { findInvitations, listInvitationGrants } from '#/db/invitations.ts';
 import { findMembers, listGrants } from '#/db/memberships.ts';
+import { findInboundMessages } from '#/db/inbound-messages.ts';
+import { findInboundRules, findInboundSettings, listInboundRules } from '#/db/inbound-settings.ts';
 import { findMessages } from '#/db/messages.ts';
 import { listAttempts, listDueTimes, listRecipients } from '#/db/recipients.ts';
 import type { ReadScope } from '#/db/scope.ts';
 import { findSignatures } from '#/db/sender-signatures.ts';
 import { findStaffAccess } from '#/db/staff-access.ts';
 import { findServers, findStreams, listStreams } from '#/db/servers.ts';
-import { listSuppressionReasons } from '#/db/suppressions.ts';
+import { findDeliveries } from '#/db/webhook-deliveries.ts';
+import { findWebhooks, listWebhooks } from '#/db/webhooks.ts';
 import { encodeId } from '#/domain/ids.ts';
+import { findSuppressionRows, listSuppressionReasons } from '#/db/suppressions.ts';
+import { readReturnedSources } from '#/resolvers/bounces/returned-source.ts';
 import { listMessageEvents, type LoggedEvent, type MessageEventsKey } from '#/resolvers/events/message-events.ts';
+import { dmarcSince } from '#/resolvers/domains/dmarc-sources.ts';
+import { readInboundContents } from '#/resolvers/inbound/inbound-content.ts';
 import { readContents } from '#/resolvers/messages/message-content.ts';
 import { recordLook } from '#/resolvers/staff-access/record-look.ts';
 import { type AccountContext, type Context, within } from './context.ts';
@@ -63,6 +71,9 @@ function makeLoaders({ scope, deps, caller }: AccountContext) {
     token: one((ids) => findTokens(scope, ids)),
     message: one((ids) => findMessages(scope, ids, now())),
     bounce: one((ids) => findBounces(scope, ids)),
+    suppression: one((ids) => findSuppressionRows(scope, ids)),
+    inboundMessage: one((ids) => findInboundMessages(scope, ids, now())),
+    inboundRule: one((ids) => findInboundRules(scope, ids)),
     domain: one((ids) => findDomains(scope, ids)),
     signature: one((ids) => findSignatures(scope, ids)),
     invitation: one((ids) => findInvitations(scope, ids, now())),
@@ -76,6 +87,16 @@ function makeLoaders({ scope, deps, caller }: AccountContext) {
     grantsOfInvitation: many(
       (ids) => listInvitationGrants(scope, ids),
       ({ invitationId }) => invitationId,
+    ),
+    webhook: one((ids) => findWebhooks(scope, ids)),
+    webhookDelivery: one((ids) => findDeliveries(scope, ids)),
+    webhooksOfServer: many(
+      (ids) => listWebhooks(scope, ids),
+      ({ serverId }) => serverId,
+    ),
+    dmarcTotals: mapped(
+      async (ids) => new Map((await listDmarcTotals(scope, ids, dmarcSince(now()))).map((row) => [row.domainId, row])),
+      ROWS_AT_ONCE,
     ),
     dkimKeys: many(
       (ids) => listDkimKeys(scope, ids),
@@ -117,6 +138,16 @@ function makeLoaders({ scope, deps, caller }: AccountContext) {
       await recordContents(ids);
       return readContents(scope, ids);
     }, CONTENTS_AT_ONCE),
+    inboundContent: mapped((ids) => readInboundContents(scope, deps.clock, ids), CONTENTS_AT_ONCE),
+    inboundSettings: mapped(
+      async (ids) => new Map((await findInboundSettings(scope, ids)).map((row) => [row.serverId, row])),
+      ROWS_AT_ONCE,
+    ),
+    rulesOfServer: many(
+      (ids) => listInboundRules(scope, ids),
+      ({ serverId }) => serverId,
+    ),
+    bounceSource: mapped((ids) => readReturnedSources(scope, ids), CONTENTS_AT_ONCE),
     suppressionReason: mapped((ids) => listSuppressionReasons(scope, ids), ROWS_AT_ONCE),
     events: eventsLoader(scope),
   };

@@ -23,21 +23,24 @@ export interface MembershipShape {
   readonly user: Somebody;
 }
 
-const ServerAccess = builder.objectRef<GrantRow>('ServerAccess').implement({
-  description: 'A server that a member may see, and how far.',
-  fields: (t) => ({
-    server: t.field({
-      type: Server,
-      description: 'The server.',
-      resolve: async (grant, _args, context) => {
-        const server = await loadersOf(context, grant).server.load(grant.serverId);
-        if (server === null) throw new Error('a grant without its server');
-        return server;
-      },
+/** Of a member, or of somebody who is invited. */
+export const ServerAccess = builder
+  .objectRef<Pick<GrantRow, 'accountId' | 'serverId' | 'level'>>('ServerAccess')
+  .implement({
+    description: 'A server that somebody may see, and how far.',
+    fields: (t) => ({
+      server: t.field({
+        type: Server,
+        description: 'The server.',
+        resolve: async (grant, _args, context) => {
+          const server = await loadersOf(context, grant).server.load(grant.serverId);
+          if (server === null) throw new Error('a grant without its server');
+          return server;
+        },
+      }),
+      level: t.field({ type: ServerAccessLevel, description: 'How far.', resolve: ({ level }) => level }),
     }),
-    level: t.field({ type: ServerAccessLevel, description: 'How far.', resolve: ({ level }) => level }),
-  }),
-});
+  });
 
 export const Membership = builder.objectRef<MembershipShape>('Membership').implement({
   description: 'A person as a member of an account.',

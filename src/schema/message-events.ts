@@ -1,10 +1,9 @@
 // The live stream of events.
-import { initContextCache } from '@pothos/core';
 import { InvalidInput } from '#/domain/errors.ts';
-import { followEvents, type LiveSource } from '#/resolvers/events/follow-events.ts';
+import { followEvents } from '#/resolvers/events/follow-events.ts';
 import { builder, guarded } from './builder.ts';
-import type { Context } from './context.ts';
 import { MessageEvent, MessageEventFilter } from './event.ts';
+import { freshForEach } from './fresh-for-each.ts';
 import { uuidOf } from './ids.ts';
 import { onId } from './guards.ts';
 import { callerAt } from './locate.ts';
@@ -45,27 +44,3 @@ builder.subscriptionField('messageEvents', (t) =>
     resolve: (event) => event,
   }),
 );
-
-/**
- * Loaders and scope decisions are kept with the context, and a subscription has one for all its events: they are thrown
- * away with each event, or the second event would show the rows and rights of the first. Who takes many at once brings a
- * fresh context for them. Hand-written: an async generator that waits in next() cannot be ended.
- */
-function freshForEach<T>(context: Context, source: LiveSource<T>): LiveSource<T> {
-  const iterator: LiveSource<T> = {
-    async next() {
-      const result = await source.next();
-      Object.assign(context, initContextCache());
-      return result;
-    },
-    take: (most) => source.take(most),
-    onReady: (wake) => source.onReady(wake),
-    return: () => source.return(),
-    async throw(error) {
-      await source.return();
-      throw error;
-    },
-    [Symbol.asyncIterator]: () => iterator,
-  };
-  return iterator;
-}

@@ -19,7 +19,7 @@ import { afterText, checkFirst, connectionOf, firstText, MAX_EVENT_PAGE } from '
 import { DeliveryStatus, Recipient } from './recipient.ts';
 import { MessageStream } from './stream.ts';
 
-const AttachmentInfo = builder.objectRef<StoredAttachmentInfo>('AttachmentInfo').implement({
+export const AttachmentInfo = builder.objectRef<StoredAttachmentInfo>('AttachmentInfo').implement({
   description: 'An attachment, without its content.',
   fields: (t) => ({
     name: t.exposeString('name', { description: 'File name.' }),
@@ -74,15 +74,19 @@ Message.implement({
       nullable: true,
       description: guarded('content.read', `The HTML body as it was given. ${removed}`),
       extensions: { cost: 5 },
-      resolve: async (message, _args, context) =>
-        (await loadersOf(context, message).content.load(message.id))?.html ?? null,
+      resolve: async (message, _args, context) => {
+        const content = await loadersOf(context, message).content.load(message.id);
+        return content === null ? null : (await content.bodies()).html;
+      },
     }),
     textBody: t.withAuth(onItsServer('content.read')).string({
       nullable: true,
       description: guarded('content.read', `The text body as it was given. ${removed}`),
       extensions: { cost: 5 },
-      resolve: async (message, _args, context) =>
-        (await loadersOf(context, message).content.load(message.id))?.text ?? null,
+      resolve: async (message, _args, context) => {
+        const content = await loadersOf(context, message).content.load(message.id);
+        return content === null ? null : (await content.bodies()).text;
+      },
     }),
     attachments: t.field({
       type: [AttachmentInfo],

@@ -6,6 +6,7 @@ import { requestPasswordReset } from '#/resolvers/passwords/request-password-res
 import { resetPassword } from '#/resolvers/passwords/reset-password.ts';
 import { builder } from './builder.ts';
 import { visitorOf } from './context.ts';
+import { MAIL_COST, PASSWORD_COST } from './costs.ts';
 import { resultUnion } from './errors.ts';
 import { User } from './user.ts';
 import { somebodyOf } from './viewer.ts';
@@ -52,12 +53,14 @@ builder.mutationFields((t) => ({
     nullable: true,
     description:
       'Changes the password. All other sessions end, mailed links are dead, and a mail tells of it; a browser gets a new cookie.',
+    extensions: { cost: PASSWORD_COST },
     args: { input: t.arg({ type: ChangePasswordInput, description: 'The passwords.' }) },
     resolve: async (_root, { input }, context) =>
       somebodyOf(await changePassword(context.deps, visitorOf(context), input)),
   }),
   requestPasswordReset: t.withAuth({ public: true }).boolean({
     description: `Mails a link that is good for one use within ${RESET_MINUTES} minutes. Always true: nobody learns whether somebody signs in with the address.`,
+    extensions: { cost: MAIL_COST },
     args: { input: t.arg({ type: RequestPasswordResetInput, description: 'The address.' }) },
     resolve: (_root, { input }, context) => requestPasswordReset(context.deps, visitorOf(context), input),
   }),
@@ -66,6 +69,7 @@ builder.mutationFields((t) => ({
     nullable: true,
     description:
       'Sets a new password with the mailed link. It signs nobody in and shows no second factor; all sessions end, and a mail tells of it.',
+    extensions: { cost: PASSWORD_COST },
     args: { input: t.arg({ type: ResetPasswordInput, description: 'The link and the password.' }) },
     resolve: (_root, { input }, context) => resetPassword(context.deps, visitorOf(context), input),
   }),

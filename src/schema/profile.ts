@@ -5,6 +5,7 @@ import { confirmEmailChange } from '#/resolvers/email-change/confirm-email-chang
 import { updateProfile } from '#/resolvers/email-change/update-profile.ts';
 import { builder } from './builder.ts';
 import { visitorOf } from './context.ts';
+import { PASSWORD_COST } from './costs.ts';
 import { resultUnion } from './errors.ts';
 import { User } from './user.ts';
 
@@ -59,6 +60,7 @@ builder.mutationFields((t) => ({
     type: ChangeEmailResult,
     nullable: true,
     description: `Mails a link, good for ${EMAIL_CHANGE_MINUTES} minutes, to the new address, and tells the old one. Answers the same when somebody signs in with the new address already: that is told to the address. Needs a fresh proof of identity.`,
+    extensions: { cost: PASSWORD_COST },
     args: { input: t.arg({ type: ChangeEmailInput, description: 'The password and the address.' }) },
     resolve: (_root, { input }, context) => changeEmail(context.deps, visitorOf(context), input),
   }),

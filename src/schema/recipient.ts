@@ -19,8 +19,8 @@ export const DeliveryStatus = builder.enumType('DeliveryStatus', {
     SCHEDULED: { description: 'It waits for sendAt.' },
     QUEUED: { description: 'It waits for its turn.' },
     DELAYED: { description: 'It could not be delivered for now and is tried again.' },
-    DELIVERED: { description: 'The server of the recipient has taken it.' },
-    BOUNCED: { description: 'It was refused for good.' },
+    DELIVERED: { description: 'The server of the recipient has taken it. It may still come back: BOUNCED then.' },
+    BOUNCED: { description: 'It was refused for good, or came back after it was taken.' },
     SUPPRESSED: { description: 'The address is suppressed on the stream: nothing is sent.' },
     EXPIRED: { description: 'It could not be delivered in time.' },
     CANCELLED: { description: 'It was cancelled before it was handed over.' },
@@ -31,7 +31,18 @@ export const DeliveryStatus = builder.enumType('DeliveryStatus', {
   } as const,
 });
 
-const DeliveryAttempt = builder.objectRef<AttemptRow>('DeliveryAttempt').implement({
+const AttemptOutcome = builder.enumType('AttemptOutcome', {
+  description: 'How an attempt ended.',
+  values: {
+    DELIVERED: { description: 'The receiver took the email.' },
+    DEFERRED: { description: 'Not now: it is tried again.' },
+    BOUNCED: { description: 'It was refused for good.' },
+    IN_DOUBT: { description: 'The content was sent and no answer came: it may or may not have arrived.' },
+    LOST: { description: 'The process that made it died before any content was sent: it did not arrive.' },
+  } as const,
+});
+
+export const DeliveryAttempt = builder.objectRef<AttemptRow>('DeliveryAttempt').implement({
   description: 'One attempt to deliver to one recipient.',
   fields: (t) => ({
     startedAt: t.expose('startedAt', { type: 'DateTime', description: 'When it began.' }),
@@ -39,6 +50,12 @@ const DeliveryAttempt = builder.objectRef<AttemptRow>('DeliveryAttempt').impleme
       type: 'DateTime',
       nullable: true,
       description: 'When it ended; null while it runs, or when the process that ran it was lost.',
+    }),
+    outcome: t.field({
+      type: AttemptOutcome,
+      nullable: true,
+      description: 'How it ended; null while it runs.',
+      resolve: ({ outcome }) => outcome,
     }),
     remoteHost: t.exposeString('remoteHost', { nullable: true, description: 'Name of the server that was called.' }),
     remoteAddress: t.exposeString('remoteAddress', { nullable: true, description: 'Its IP address.' }),
@@ -72,6 +89,17 @@ export const Recipient = builder.objectRef<RecipientRow>('Recipient').implement(
         (await loadersOf(context, recipient).attempts.load(recipient.messageId)).filter(
           ({ ordinal }) => ordinal === recipient.ordinal,
         ),
+    }),
+    doubts: t.withAuth(onItsServer('message.read')).int({
+      description: guarded(
+        'message.read',
+        'Attempts of which nobody knows whether the email arrived; with any, a second copy may have arrived.',
+      ),
+      extensions: { cost: 2 },
+      resolve: async (recipient, _args, context) =>
+        (await loadersOf(context, recipient).attempts.load(recipient.messageId)).filter(
+          ({ ordinal, outcome }) => ordinal === recipient.ordinal && outcome === 'IN_DOUBT',
+        ).length,
     }),
     nextAttemptAt: t.withAuth(onItsServer('message.read')).field({
       type: 'DateTime',

@@ -86,11 +86,16 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: UpdateServerInput, description: 'The changes.' }) },
     resolve: async (_root, { input: { domainIds, ...input } }, context) => {
       const id = uuidOf('server', input.id);
-      return updateServer(context.deps, await callerAt(context, updateServer.permission, 'server', id), {
-        ...input,
-        id,
-        domainIds: domainIds?.map((id) => uuidOf('domain', id)) ?? (domainIds === null ? null : undefined),
-      });
+      const { server } = await updateServer(
+        context.deps,
+        await callerAt(context, updateServer.permission, 'server', id),
+        {
+          ...input,
+          id,
+          domainIds: domainIds?.map((id) => uuidOf('domain', id)) ?? (domainIds === null ? null : undefined),
+        },
+      );
+      return server;
     },
   }),
   deleteServer: t.withAuth(onId(deleteServer, 'server', 'input.id')).field({

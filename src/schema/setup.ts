@@ -2,6 +2,7 @@
 import { completeSetup } from '#/resolvers/setup/complete-setup.ts';
 import { builder } from './builder.ts';
 import { visitorOf } from './context.ts';
+import { PASSWORD_COST } from './costs.ts';
 import { resultUnion } from './errors.ts';
 import { passwordText } from './password.ts';
 import { personNameText } from './profile.ts';
@@ -30,6 +31,7 @@ builder.mutationField('completeSetup', (t) =>
     nullable: true,
     description:
       'Makes the owner of the account that the first start has made, with the link that it printed. Once: of several at once, one succeeds.',
+    extensions: { cost: PASSWORD_COST },
     args: { input: t.arg({ type: CompleteSetupInput, description: 'The link and the owner.' }) },
     resolve: (_root, { input }, context) => completeSetup(context.deps, visitorOf(context), input),
   }),

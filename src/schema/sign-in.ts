@@ -9,14 +9,13 @@ import { type SteppedUp as SteppedUpShape, stepUp } from '#/resolvers/sign-in/st
 import { verifyTwoFactor } from '#/resolvers/sign-in/verify-two-factor.ts';
 import { builder } from './builder.ts';
 import { visitorOf } from './context.ts';
+import { PASSWORD_COST } from './costs.ts';
 import { resultUnion } from './errors.ts';
 import { uuidOf } from './ids.ts';
 import { IdInput } from './inputs.ts';
 import { SignedIn } from './signed-in.ts';
 import { Session } from './user.ts';
 
-/** What a comparison of a password takes of a processor: as much as a page of emails. */
-const PASSWORD_COST = 50;
 const CODE_COST = 20;
 
 const totpText = 'Six digits of an authenticator app.';

@@ -4,6 +4,7 @@ import { completeSignUp } from '#/resolvers/sign-up/complete-sign-up.ts';
 import { requestSignUp } from '#/resolvers/sign-up/request-sign-up.ts';
 import { builder } from './builder.ts';
 import { visitorOf } from './context.ts';
+import { MAIL_COST, PASSWORD_COST } from './costs.ts';
 import { resultUnion } from './errors.ts';
 import { passwordText } from './password.ts';
 import { personNameText } from './profile.ts';
@@ -34,6 +35,7 @@ const CompleteSignUpResult = resultUnion(
 builder.mutationFields((t) => ({
   requestSignUp: t.withAuth({ public: true }).boolean({
     description: `Mails a link that is good for one use within ${SIGN_UP_MINUTES} minutes. Always true: somebody who signs in with the address already is told so by mail. FORBIDDEN unless the operator lets strangers sign up (VEREDUS_SIGN_UP).`,
+    extensions: { cost: MAIL_COST },
     args: { input: t.arg({ type: RequestSignUpInput, description: 'The address.' }) },
     resolve: (_root, { input }, context) => requestSignUp(context.deps, visitorOf(context), input),
   }),
@@ -41,6 +43,7 @@ builder.mutationFields((t) => ({
     type: CompleteSignUpResult,
     nullable: true,
     description: 'Makes an identity, and an account with it as OWNER, with the mailed link.',
+    extensions: { cost: PASSWORD_COST },
     args: { input: t.arg({ type: CompleteSignUpInput, description: 'The link, the person and the account.' }) },
     resolve: (_root, { input }, context) => completeSignUp(context.deps, visitorOf(context), input),
   }),

@@ -12,7 +12,11 @@ export const SignedIn = builder.objectRef<BegunSession>('SignedIn').implement({
     token: t.exposeString('secret', {
       description: 'Secret of the session, shown this once; for `Authorization: Bearer`.',
     }),
-    user: t.field({ type: User, description: 'Who has signed in.', resolve: ({ user }) => user }),
+    user: t.field({
+      type: User,
+      description: 'Who has signed in.',
+      resolve: ({ user, requirement }) => ({ ...user, self: requirement !== 'VERIFY_TWO_FACTOR' }),
+    }),
     requirement: t.field({
       type: ViewerRequirement,
       nullable: true,

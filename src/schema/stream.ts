@@ -1,10 +1,12 @@
 // Message streams and what is done to them.
 import type { StreamRow } from '#/db/servers.ts';
 import { MAX_STREAM } from '#/domain/email/limits.ts';
+import { LIFETIME_LIMITS, lifetimeMinutes } from '#/domain/delivery/lifetime.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { MAX_STREAM_DESCRIPTION, MAX_STREAM_NAME, MAX_STREAMS, PURGE_DAYS } from '#/domain/streams.ts';
 import { archiveStream } from '#/resolvers/streams/archive-stream.ts';
 import { createStream } from '#/resolvers/streams/create-stream.ts';
+import { updateStream } from '#/resolvers/streams/update-stream.ts';
 import { unarchiveStream } from '#/resolvers/streams/unarchive-stream.ts';
 import { builder, guarded } from './builder.ts';
 import { resultUnion } from './errors.ts';
@@ -22,6 +24,20 @@ export const StreamKind = builder.enumType('StreamKind', {
   } as const,
 });
 
+const InDoubtPolicy = builder.enumType('InDoubtPolicy', {
+  description:
+    'What is done with mail of which nobody knows whether it arrived: the connection was lost after its content was sent.',
+  values: {
+    RETRY: {
+      description:
+        'It is tried again, with the same Message-ID: it arrives at least once, and rarely twice. After three such attempts it is left IN_DOUBT.',
+    },
+    NEVER_TWICE: { description: 'It is left IN_DOUBT: it arrives at most once. For one-time codes and the like.' },
+  } as const,
+});
+
+const lifetimeText = `Minutes for which delivery is tried, from ${LIFETIME_LIMITS.least} to ${LIFETIME_LIMITS.most}; null: two days for TRANSACTIONAL, five for BROADCAST. An email's own expiresAt ends it sooner.`;
+
 export const MessageStream = builder.objectRef<StreamRow>('MessageStream').implement({
   description: 'A stream of a server: mail of one kind, with suppressions of its own.',
   interfaces: [builder.nodeInterfaceRef()],
@@ -30,6 +46,17 @@ export const MessageStream = builder.objectRef<StreamRow>('MessageStream').imple
     slug: t.exposeString('slug', { description: 'The name that sends use. Never changes.' }),
     name: t.exposeString('name', { description: 'For people.' }),
     kind: t.field({ type: StreamKind, description: 'What it carries. Never changes.', resolve: ({ kind }) => kind }),
+    description: t.exposeString('description', { nullable: true, description: 'What it is for.' }),
+    inDoubt: t.field({
+      type: InDoubtPolicy,
+      description: 'What is done with mail of which nobody knows whether it arrived.',
+      resolve: ({ inDoubtPolicy }) => inDoubtPolicy,
+    }),
+    lifetimeMinutes: t.int({
+      nullable: true,
+      description: 'Minutes for which delivery is tried; null for a stream that does not send.',
+      resolve: ({ kind, lifetimeMinutes: own }) => lifetimeMinutes(kind, own),
+    }),
     archivedAt: t.expose('archivedAt', {
       type: 'DateTime',
       nullable: true,
@@ -43,6 +70,8 @@ export const MessageStream = builder.objectRef<StreamRow>('MessageStream').imple
   }),
 });
 
+const descriptionText = `What it is for; at most ${MAX_STREAM_DESCRIPTION} characters of plain text.`;
+
 const CreateStreamInput = builder.inputType('CreateStreamInput', {
   description: 'A new stream.',
   fields: (t) => ({
@@ -54,8 +83,30 @@ const CreateStreamInput = builder.inputType('CreateStreamInput', {
     kind: t.field({ type: StreamKind, description: 'What it carries. A server has one inbound stream.' }),
     description: t.string({
       required: false,
-      description: `What it is for; at most ${MAX_STREAM_DESCRIPTION} characters of plain text.`,
+      description: descriptionText,
     }),
+    inDoubt: t.field({
+      type: InDoubtPolicy,
+      required: false,
+      description: 'What is done with mail of which nobody knows whether it arrived; RETRY unless given.',
+    }),
+    lifetimeMinutes: t.int({ required: false, description: lifetimeText }),
+  }),
+});
+
+const UpdateStreamInput = builder.inputType('UpdateStreamInput', {
+  description: 'Changes to a stream. What is left out stays as it is; null is refused unless said.',
+  fields: (t) => ({
+    id: t.id({ description: 'The stream.' }),
+    name: t.string({ required: false, description: `For people; 1 to ${MAX_STREAM_NAME} characters.` }),
+    description: t.string({ required: false, description: `${descriptionText} Null removes it.` }),
+    inDoubt: t.field({
+      type: InDoubtPolicy,
+      required: false,
+      description:
+        'What is done with mail of which nobody knows whether it arrived. Holds at once, also for mail accepted before.',
+    }),
+    lifetimeMinutes: t.int({ required: false, description: `${lifetimeText} For mail accepted from now on.` }),
   }),
 });
 
@@ -64,6 +115,12 @@ const CreateStreamResult = resultUnion(
   MessageStream,
   createStream,
   'The stream, or why there is none.',
+);
+const UpdateStreamResult = resultUnion(
+  'UpdateStreamResult',
+  MessageStream,
+  updateStream,
+  'The changed stream, or why it is not.',
 );
 const ArchiveStreamResult = resultUnion(
   'ArchiveStreamResult',
@@ -91,6 +148,17 @@ builder.mutationFields((t) => ({
       const serverId = uuidOf('server', input.serverId);
       const caller = await callerAt(context, createStream.permission, 'server', serverId);
       return createStream(context.deps, caller, { ...input, serverId, description: input.description ?? null });
+    },
+  }),
+  updateStream: t.withAuth(onId(updateStream, 'stream', 'input.id')).field({
+    type: UpdateStreamResult,
+    nullable: true,
+    description: guarded(updateStream.permission, 'Changes the settings of a stream.'),
+    args: { input: t.arg({ type: UpdateStreamInput, description: 'The changes.' }) },
+    resolve: async (_root, { input }, context) => {
+      const id = uuidOf('stream', input.id);
+      const caller = await callerAt(context, updateStream.permission, 'stream', id);
+      return updateStream(context.deps, caller, { ...input, id });
     },
   }),
   archiveStream: t.withAuth(onId(archiveStream, 'stream', 'input.id')).field({

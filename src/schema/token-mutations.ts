@@ -4,7 +4,6 @@ import {
   MAX_TOKEN_NAME,
   MAX_TOKEN_YEARS,
   MAX_TOKENS,
-  OVERLAP_SECONDS,
   TOKEN_REMINDER_DAYS,
   UNUSED_TOKEN_DAYS,
 } from '#/domain/token-rules.ts';
@@ -22,7 +21,7 @@ import { builder, guarded } from './builder.ts';
 import { resultUnion } from './errors.ts';
 import { onId } from './guards.ts';
 import { uuidOf } from './ids.ts';
-import { IdInput } from './inputs.ts';
+import { IdInput, RotateTokenInput } from './inputs.ts';
 import { callerAt } from './locate.ts';
 import { AccountToken, ServerToken, ServerTokenScope } from './token.ts';
 
@@ -59,17 +58,6 @@ const CreateAccountTokenInput = builder.inputType('CreateAccountTokenInput', {
     name: t.string({ description: nameText }),
     allowedIps: t.stringList({ required: false, description: ipsText }),
     expiresAt: t.field({ type: 'DateTime', required: false, description: expiryText }),
-  }),
-});
-
-const RotateTokenInput = builder.inputType('RotateTokenInput', {
-  description: 'What gets a new secret.',
-  fields: (t) => ({
-    id: t.id({ description: 'What is rotated.' }),
-    overlapSeconds: t.int({
-      required: false,
-      description: `How long the old secret stays good, ${OVERLAP_SECONDS.min} to ${OVERLAP_SECONDS.max}: ${OVERLAP_SECONDS.default} (24 hours) unless given, 0 ends it at once. It never outlives its own end.`,
-    }),
   }),
 });
 

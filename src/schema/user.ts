@@ -61,6 +61,8 @@ export interface Somebody {
   readonly name: string;
   readonly email: string;
   readonly secondFactor: boolean;
+  /** It is the one who asks, and has proved it with this very call: the request itself came from nobody yet. */
+  readonly self?: boolean;
 }
 
 const methodsOf = createContextCache(
@@ -77,13 +79,17 @@ const TwoFactorState = builder.objectRef<Somebody>('TwoFactorState').implement({
     enabled: t.exposeBoolean('secondFactor', { description: 'Somebody who signs in must show a second factor.' }),
     methods: t.field({
       type: [TwoFactorMethod],
-      description: 'What is set up, oldest first.',
-      resolve: async ({ id }, _args, context) => [...(await methodsOf(context).load(id))],
+      description: 'What is set up, oldest first. Nothing for those who have not signed in completely.',
+      resolve: async ({ id, self }, _args, context) =>
+        self === true || isSelf(context, id) || context.callers.length > 0
+          ? [...(await methodsOf(context).load(id))]
+          : [],
     }),
     backupCodesRemaining: t.int({
       nullable: true,
       description: "Backup codes that were not used yet. The caller's own only.",
-      resolve: ({ id }, _args, context) => (isSelf(context, id) ? countUnusedBackupCodes(context.deps.db, id) : null),
+      resolve: ({ id, self }, _args, context) =>
+        self === true || isSelf(context, id) ? countUnusedBackupCodes(context.deps.db, id) : null,
     }),
   }),
 });
@@ -100,8 +106,8 @@ export const User = builder.objectRef<Somebody>('User').implement({
       type: [Session],
       nullable: true,
       description: "Sessions that are open, newest first. The caller's own only.",
-      resolve: ({ id }, _args, context) => {
-        if (!isSelf(context, id)) return null;
+      resolve: ({ id, self }, _args, context) => {
+        if (self !== true && !isSelf(context, id)) return null;
         const now = context.deps.clock.now();
         return listSessions(context.deps.db, id, now, minutesAfter(now, -SESSION_IDLE_MINUTES));
       },

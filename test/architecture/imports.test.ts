@@ -18,11 +18,15 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   // Reads of db need a ReadScope, and only an authenticated context carries one.
   schema: ['domain', 'resolvers', 'db'],
   http: ['domain', 'schema', 'resolvers', 'events', 'runtime/ports.ts', 'runtime/config.ts'],
+  smtp: ['domain', 'mail', 'resolvers', 'runtime/ports.ts'],
   delivery: ['domain', 'mail', 'db', 'events', 'runtime/ports.ts'],
+  webhooks: ['domain', 'db', 'events', 'runtime/ports.ts'],
   // Checks of domains are the use-case's, and warn by the installation's mail.
   maintenance: ['domain', 'db', 'resolvers', 'runtime/ports.ts'],
   'app.ts': ['*'],
-  cli: ['app.ts', 'domain', 'db', 'http', 'resolvers', 'runtime'],
+  'app-metrics.ts': ['*'],
+  // mail: inspect shows what is read out of a message, without a database.
+  cli: ['app.ts', 'domain', 'db', 'http', 'mail', 'resolvers', 'runtime'],
   'main.ts': ['cli', 'domain/errors.ts', 'runtime/config.ts'],
 };
 
@@ -39,17 +43,21 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'graphql-ws': ['http/'],
   ws: ['http/'],
   nodemailer: ['mail/'],
+  'smtp-server': ['smtp/protocol/', 'smtp/submission/', 'smtp/inbound/'],
+  mailauth: ['smtp/authentication/'],
+  yauzl: ['mail/reports/'],
   zod: ['domain/', 'resolvers/', 'runtime/config.ts'],
   argon2: ['runtime/password-hash'],
   '@zxcvbn-ts/': ['domain/password/'],
   pino: ['runtime/log.ts'],
   // Metrics of all processes are gathered by the one that started them.
-  'prom-client': ['http/', 'cli/', 'app.ts'],
+  'prom-client': ['http/', 'cli/', 'app.ts', 'app-metrics.ts'],
   tldts: ['domain/sender-identity/'],
   otpauth: ['resolvers/second-factor/'],
   uqr: ['resolvers/second-factor/'],
   '@simplewebauthn/server': ['resolvers/second-factor/'],
-  'ipaddr.js': ['http/', 'delivery/route.ts', 'resolvers/tokens/', 'runtime/config.ts'],
+  'ipaddr.js': ['http/', 'domain/public-address.ts', 'domain/webhooks/', 'resolvers/tokens/', 'runtime/config.ts'],
+  undici: ['runtime/http-client.ts'],
 };
 
 /** Doors to the machine. Those that are not named are open to all: they compute. */
@@ -99,9 +107,12 @@ const words: readonly { readonly what: string; readonly word: RegExp; readonly a
     allowed: [
       'db/scope.ts',
       'delivery/',
+      'webhooks/',
       'maintenance/',
       'resolvers/installation/',
       'resolvers/define-personal.ts',
+      // Mail has no caller: what an address names decides whose it is.
+      'resolvers/incoming/',
       'cli/',
     ],
   },

@@ -59,6 +59,11 @@ function targetOf(name: string, path: string): Target | null {
     [/Invitation$/, 'invitation'],
     [/EmergencyContact$/, 'contact'],
     [/StaffAccess/, 'staffAccess'],
+    [/WebhookDelivery$/, 'webhookDelivery'],
+    [/InboundRule$/, 'inboundRule'],
+    [/InboundMessage$/, 'inboundMessage'],
+    [/Bounce$/, 'bounce'],
+    [/Webhook$|WebhookSecret$/, 'webhook'],
   ];
   return ends.find(([pattern]) => pattern.test(name) || pattern.test(field))?.[1] ?? null;
 }
@@ -171,7 +176,18 @@ describe('each root field', () => {
 });
 
 /** What stands on a server: whoever does not see that does not see it. */
-const onServers: ReadonlySet<Target> = new Set(['server', 'stream', 'message', 'serverToken']);
+const onServers: ReadonlySet<Target> = new Set([
+  'server',
+  'stream',
+  'message',
+  'serverToken',
+  'webhook',
+  'webhookDelivery',
+  'bounce',
+  'suppression',
+  'inboundMessage',
+  'inboundRule',
+]);
 
 function targetsOf(rootField: RootField): ReadonlySet<Target> {
   const targets = new Set<Target>();
@@ -225,6 +241,9 @@ const parents: Readonly<Record<string, { readonly target: Target; readonly reach
   Account: { target: 'account', reach: 'account.read' },
   Server: { target: 'server', reach: 'server.read' },
   Message: { target: 'message', reach: 'message.read' },
+  MessageStream: { target: 'stream', reach: 'stream.read' },
+  Bounce: { target: 'bounce', reach: 'bounce.read' },
+  InboundMessage: { target: 'inboundMessage', reach: 'inbound.read' },
 };
 const nested = Object.values(schema.getTypeMap()).flatMap((type) =>
   isObjectType(type) && !type.name.startsWith('__') && !['Query', 'Mutation', 'Subscription'].includes(type.name)

@@ -39,9 +39,14 @@ const open: Readonly<Record<string, readonly string[]>> = {
     // Who sends a message sees the name of its stream, whatever else they may.
     ...['stream', 'subject', 'tag'],
   ],
+  MessageStream: [
+    ...['archivedAt', 'description', 'id', 'inDoubt', 'kind', 'lifetimeMinutes', 'name', 'purgeAt', 'slug'],
+  ],
   Recipient: ['address', 'kind', 'status'],
   // The name of one's own account.
   Server: ['account', 'color', 'deliveryType', 'id', 'name', 'trackLinks', 'trackOpens'],
+  // What the product ships with; Query.shaping itself is for staff.
+  Shaping: ['presets'],
   // Of oneself.
   Viewer: ['kind', 'requirement'],
 };
@@ -49,10 +54,14 @@ const open: Readonly<Record<string, readonly string[]>> = {
 /** Ways without a permission of their own from one thing to another. They lead to nothing that `why` does not cover. */
 const ways: Readonly<Record<string, string>> = {
   'Invitation.invitedBy': 'a member of the same account',
-  'InvitationGrant.server': 'a grant that whoever sees the invitation has made or may make',
   'InvitedMembers.invitations': 'just made',
   'IssuedAccountToken.token': 'just made',
+  'InboundSettings.rules': 'of the settings that the asker sees',
   'IssuedServerToken.token': 'just made',
+  'RecipientExplanation.suppressions': 'why mail to one address does not arrive, for whoever sees that mail',
+  'SuppressedAddresses.suppressions': 'just made',
+  'IssuedWebhook.webhook': 'just made',
+  'WebhookTest.webhook': 'just called',
   'RotatedAccountToken.previous': 'just rotated',
   'RotatedAccountToken.token': 'just made',
   'RotatedServerToken.previous': 'just rotated',

@@ -27,6 +27,9 @@ const FROM_RIGHTS_ALONE = [
   'SpamComplaintEvent',
   'SubscriptionChangedEvent',
   'SuppressedEvent',
+  'Suppression',
+  'SuppressionConnection',
+  'SuppressionEdge',
 ];
 
 function reachedFrom(start: string): string[] {

@@ -20,11 +20,15 @@ import {
   parse,
 } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { encodeId, type IdKind } from '#/domain/ids.ts';
+import { decodeIdOf, encodeId, type IdKind } from '#/domain/ids.ts';
 import { listTwoFactorMethods } from '#/db/two-factor-methods.ts';
 import type { Actor } from '#/domain/actor.ts';
 import type { Person } from '#/domain/person.ts';
+import { bucketAt } from '#/domain/retention.ts';
 import { schema } from '#/schema/index.ts';
+import { inboundAddress } from '#/resolvers/inbound/inbound-content.ts';
+import { insertBounce } from '../support/bounces.ts';
+import { postbox } from '../support/returned-mail.ts';
 import { type TestAccount, type World, world } from '../support/world.ts';
 
 type Values = Readonly<Partial<Record<IdKind, string>> & { eventCursor: string }>;
@@ -55,6 +59,41 @@ beforeAll(async () => {
     return (await w.execute(document, { input }, account.manager)).data.addSenderSignature.id;
   };
   await addressOf(mine);
+  const webhookOf = async (account: TestAccount) => {
+    const input = {
+      serverId: encodeId('server', account.serverId),
+      url: 'https://hooks.example/',
+      events: ['ACCEPTED'],
+    };
+    const document = `mutation ($input: CreateWebhookInput!) {
+      createWebhook(input: $input) { ... on IssuedWebhook { webhook { id } } } }`;
+    const answered = await w.execute(document, { input: { ...input, skipVerification: true } }, account.manager);
+    return answered.data.createWebhook.webhook.id as string;
+  };
+  await webhookOf(mine);
+  const webhook = await webhookOf(other);
+  const suppressionOf = async (account: TestAccount, streamId: string) => {
+    const document =
+      'mutation ($input: SuppressAddressesInput!) { suppressAddresses(input: $input) { ... on SuppressedAddresses { suppressions { id } } } }';
+    const input = { streamId, addresses: [`s@${account.domain}`] };
+    return (await w.execute(document, { input }, account.token())).data.suppressAddresses.suppressions[0].id;
+  };
+  const bounceOf = async (account: TestAccount) => encodeId('bounce', (await insertBounce(w, account, {})).id);
+  await bounceOf(mine);
+  const ruleOf = async (account: TestAccount) => {
+    const document =
+      'mutation ($input: AddInboundRuleInput!) { addInboundRule(input: $input) { ... on InboundRule { id } } }';
+    const input = { serverId: encodeId('server', account.serverId), pattern: 'spam.example' };
+    return (await w.execute(document, { input }, account.manager)).data.addInboundRule.id;
+  };
+  const inboundOf = async (account: TestAccount) => {
+    const address = inboundAddress(w.deps, account.serverId);
+    await postbox(w).post(address, `To: ${address}\r\n\r\nx\r\n`, 'x@r.example');
+    const document = '{ server { inboundMessages(first: 1) { edges { node { id } } } } }';
+    return (await w.execute(document, {}, account.token())).data.server.inboundMessages.edges[0].node.id;
+  };
+  await ruleOf(mine);
+  await inboundOf(mine);
   const domains = '{ account { domains(first: 1) { edges { node { id } } } } }';
   const { data } = await w.execute(domains, {}, other.manager);
   const log = await w.execute(
@@ -76,6 +115,12 @@ beforeAll(async () => {
     domain: data.account.domains.edges[0].node.id,
     signature: await addressOf(other),
     ...people,
+    webhook,
+    webhookDelivery: await deliveryOf(other, webhook),
+    bounce: await bounceOf(other),
+    inboundRule: await ruleOf(other),
+    inboundMessage: await inboundOf(other),
+    suppression: await suppressionOf(other, stream.id),
     eventCursor: log.data.server.events.pageInfo.endCursor,
   };
   const never = (kind: IdKind) => encodeId(kind, w.deps.ids.next());
@@ -93,6 +138,12 @@ beforeAll(async () => {
     contact: never('contact'),
     staffAccess: never('staffAccess'),
     audit: never('audit'),
+    webhook: never('webhook'),
+    webhookDelivery: never('webhookDelivery'),
+    bounce: encodeId('bounce', w.deps.ids.nextInBucket(bucketAt(w.deps.clock.now(), 45))),
+    suppression: never('suppression'),
+    inboundRule: never('inboundRule'),
+    inboundMessage: encodeId('inboundMessage', w.deps.ids.nextInBucket(bucketAt(w.deps.clock.now(), 45))),
     eventCursor: theirs.eventCursor.replace(/.{8}$/, 'AAAAAAAA'),
   };
 });
@@ -113,6 +164,12 @@ const nodes: readonly IdKind[] = [
   'contact',
   'staffAccess',
   'audit',
+  'webhook',
+  'webhookDelivery',
+  'bounce',
+  'suppression',
+  'inboundMessage',
+  'inboundRule',
 ];
 
 /** What an account has of people: a member, an invitation, a contact, a request of the staff, and the record of it all. */
@@ -146,6 +203,25 @@ async function peopleOf(account: TestAccount) {
   };
 }
 
+/** As whoever calls the webhook puts it on record. */
+async function deliveryOf(account: TestAccount, webhook: string): Promise<string> {
+  const event = await w.db
+    .selectFrom('events')
+    .selectAll()
+    .where('accountId', '=', account.accountId)
+    .executeTakeFirstOrThrow();
+  const id = w.deps.ids.nextInBucket(event.bucket);
+  const { bucket, accountId, serverId, logXact } = event;
+  const webhookId = decodeIdOf('webhook', webhook) ?? '';
+  const row = { bucket, accountId, serverId, id, webhookId, logXact, eventId: event.id, eventType: event.type };
+  const rest = { state: 'SUCCEEDED', replayed: false, createdAt: w.deps.clock.now() } as const;
+  await w.db
+    .insertInto('webhookDeliveries')
+    .values({ ...row, ...rest })
+    .execute();
+  return encodeId('webhookDelivery', id);
+}
+
 /** Which kind of thing an id argument means, by its name and place; a new one must be told here or by its name. */
 const kinds: Readonly<Record<string, readonly IdKind[]>> = {
   accountId: ['account'],
@@ -168,6 +244,7 @@ const kinds: Readonly<Record<string, readonly IdKind[]>> = {
   'Query.node.id': nodes,
   'Query.nodes.ids': nodes,
   'Mutation.cancelEmail.id': ['message'],
+  'Mutation.updateStream.id': ['stream'],
   'Mutation.archiveStream.id': ['stream'],
   'Mutation.unarchiveStream.id': ['stream'],
   'Mutation.updateServer.id': ['server'],
@@ -183,6 +260,15 @@ const kinds: Readonly<Record<string, readonly IdKind[]>> = {
   'Mutation.removeDomain.id': ['domain'],
   'Mutation.resendSenderSignature.id': ['signature'],
   'Mutation.removeSenderSignature.id': ['signature'],
+  'Mutation.updateWebhook.id': ['webhook'],
+  'Mutation.rotateWebhookSecret.id': ['webhook'],
+  'Mutation.deleteWebhook.id': ['webhook'],
+  'Mutation.replayWebhook.id': ['webhook'],
+  'Mutation.testWebhook.id': ['webhook'],
+  'Mutation.retryWebhookDelivery.id': ['webhookDelivery'],
+  'Mutation.reactivateBounce.id': ['bounce'],
+  'Mutation.removeInboundRule.id': ['inboundRule'],
+  'Mutation.retryInboundMessage.id': ['inboundMessage'],
 };
 
 interface Place {
@@ -226,7 +312,15 @@ function sample(type: GraphQLInputType, chosen: ReadonlyMap<object, unknown>): u
   if (isInputObjectType(named)) return inputOf(Object.values(named.getFields()), chosen);
   if (isEnumType(named)) return named.getValues()[0]?.name;
   if (named.name === 'ID') return encodeId('server', mine.serverId);
-  return named.name === 'Int' ? 1 : named.name === 'Boolean' ? false : named.name === 'JSON' ? {} : `x@${mine.domain}`;
+  return named.name === 'Int'
+    ? 1
+    : named.name === 'Boolean'
+      ? false
+      : named.name === 'DateTime'
+        ? '2026-01-01T00:00:00Z'
+        : named.name === 'JSON'
+          ? {}
+          : `x@${mine.domain}`;
 }
 
 function inputOf(fields: readonly (GraphQLArgument | GraphQLInputField)[], chosen: ReadonlyMap<object, unknown>) {
@@ -336,9 +430,25 @@ const lists: Readonly<
     document: 'server { messages(first: 9, after: $after) { edges { node { id } } } }',
     value: 'message',
   },
+  'Server.inboundMessages': {
+    document: 'server { inboundMessages(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'inboundMessage',
+  },
+  'Server.bounces': {
+    document: 'server { bounces(first: 9, after: $after) { edges { node { id } } } }',
+    value: 'bounce',
+  },
+  'MessageStream.suppressions': {
+    document: 'server { stream(slug: "outbound") { suppressions(first: 9, after: $after) { edges { node { id } } } } }',
+    value: 'suppression',
+  },
   'Server.events': {
     document: 'server { events(first: 9, after: $after) { edges { node { id } } } }',
     value: 'eventCursor',
+  },
+  'Webhook.deliveries': {
+    document: 'server { webhooks { deliveries(first: 9, after: $after) { edges { node { id } } } } }',
+    value: 'webhookDelivery',
   },
   'Message.events': {
     document:

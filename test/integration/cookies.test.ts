@@ -1,7 +1,9 @@
 // Sessions that a browser brings by itself: what sets them, what may use them, and who may not.
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { isForeign } from '#/http/own-origin.ts';
 import { type HttpWorld, otherToken, personOf, serverToken, startHttp } from '../support/http-world.ts';
 
 let world: HttpWorld;
@@ -25,6 +27,28 @@ describe('who may act with a cookie', () => {
     const { status, body } = await who({ cookie: `${SESSION}=alive`, origin });
     expect(status).toBe(403);
     expect(body.errors[0].extensions.code).toBe('FORBIDDEN');
+  });
+
+  test.each(['cross-site', 'same-site'])(
+    'not what a page of another origin loads without naming it (%s)',
+    async (site) => {
+      const { status } = await who({ cookie: `${SESSION}=alive`, 'sec-fetch-site': site });
+      expect(status).toBe(403);
+    },
+  );
+
+  test('what the browser itself, a page of our own or a program asks for', async () => {
+    for (const site of [{ 'sec-fetch-site': 'none' }, { 'sec-fetch-site': 'same-origin' }, {}]) {
+      expect((await who({ cookie: `${SESSION}=alive`, ...site })).body.data.whoami).toBe('Ann by cookie');
+    }
+  });
+
+  test('not a page of the public host that came in the clear where we are https', () => {
+    const from = (origin: string, host: string) =>
+      isForeign({ headers: { origin, host } } as IncomingMessage, 'https://mail.example');
+    expect(from('http://mail.example', 'mail.example')).toBe(true);
+    expect(from('https://mail.example', 'mail.example')).toBe(false);
+    expect(from('http://10.0.0.1:4000', '10.0.0.1:4000')).toBe(false);
   });
 
   test('a page of our own, by the address that it was opened at or the public one', async () => {

@@ -54,10 +54,10 @@ describe('through a relay', () => {
     });
     expect(await world.statuses(id)).toEqual(['DELAYED']);
     const nextAttemptAt = delayed?.type === 'DELAYED' ? new Date(delayed.data.nextAttemptAt).getTime() : 0;
-    expect(nextAttemptAt - clock.now().getTime()).toBeGreaterThanOrEqual(47_000);
-    await clock.advance(30_000);
+    expect(nextAttemptAt - clock.now().getTime()).toBeGreaterThanOrEqual(300_000);
+    await clock.advance(299_000);
     expect(peer.messages).toEqual([]);
-    await clock.advance(43_000);
+    await clock.advance(62_000);
     world.deps.channel.nudge('queue');
     await peer.until(({ messages }) => messages.length === 1);
     expect((await world.events(id, 3)).map(({ type }) => type)).toEqual(['ACCEPTED', 'DELAYED', 'DELIVERED']);
@@ -97,16 +97,58 @@ describe('through a relay', () => {
     expect(await world.deps.db.selectFrom('suppressions').selectAll().execute()).toEqual([]);
   });
 
-  test('a connection lost after the final dot leaves the mail in doubt, and it is not sent again', async () => {
+  test('a connection lost after the final dot leaves the mail in doubt, and where no copy may come it is not sent again', async () => {
+    const clock = new FakeClock();
+    await using peer = await startSmtpPeer({ answer: ({ verb }) => (verb === '.' ? 'drop' : null) });
+    await using world = await deliveryWorld({ outbound: relayTo(peer.port), clock });
+    await world.whenInDoubt('NEVER_TWICE');
+    world.startEngine();
+    const id = await world.send({});
+    const [, doubt] = await world.events(id, 2);
+    expect(doubt).toMatchObject({ type: 'IN_DOUBT', data: { nextAttemptAt: null } });
+    expect(await world.statuses(id)).toEqual(['IN_DOUBT']);
+    await clock.advance(3 * 24 * 3_600_000);
+    expect(peer.seen.length).toBe(1);
+  });
+
+  test('where it may, it is sent again later with the same Message-ID, and the doubt stays on record', async () => {
+    const clock = new FakeClock();
+    let drops = 1;
+    await using peer = await startSmtpPeer({ answer: ({ verb }) => (verb === '.' && drops-- > 0 ? 'drop' : null) });
+    await using world = await deliveryWorld({ outbound: relayTo(peer.port), clock });
+    world.startEngine();
+    const id = await world.send({});
+    const [, doubt] = await world.events(id, 2);
+    expect(doubt?.type).toBe('IN_DOUBT');
+    expect(await world.statuses(id)).toEqual(['DELAYED']);
+    expect(peer.seen.length).toBe(1);
+    await clock.advance(150_000);
+    world.deps.channel.nudge('queue');
+    expect((await world.events(id, 3)).map(({ type }) => type)).toEqual(['ACCEPTED', 'IN_DOUBT', 'DELIVERED']);
+    expect(new Set(peer.seen.map(({ messageId }) => messageId)).size).toBe(1);
+    const attempts = await world.deps.db.selectFrom('deliveryAttempts').select('outcome').orderBy('id').execute();
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(['IN_DOUBT', 'DELIVERED']);
+  });
+
+  test('a receiver that never answers the dot gets three copies at most', async () => {
     const clock = new FakeClock();
     await using peer = await startSmtpPeer({ answer: ({ verb }) => (verb === '.' ? 'drop' : null) });
     await using world = await deliveryWorld({ outbound: relayTo(peer.port), clock });
     world.startEngine();
     const id = await world.send({});
-    expect((await world.events(id, 2)).map(({ type }) => type)).toEqual(['ACCEPTED', 'IN_DOUBT']);
+    for (let doubts = 1; doubts < 3; doubts++) {
+      await world.events(id, 1 + doubts);
+      await clock.advance(20 * 60_000);
+      world.deps.channel.nudge('queue');
+    }
+    expect((await world.events(id, 4)).map(({ type }) => type)).toEqual([
+      'ACCEPTED',
+      'IN_DOUBT',
+      'IN_DOUBT',
+      'IN_DOUBT',
+    ]);
     expect(await world.statuses(id)).toEqual(['IN_DOUBT']);
-    await clock.advance(3 * 24 * 3_600_000);
-    expect(peer.seen.length).toBe(1);
+    expect(peer.seen.length).toBe(3);
   });
 
   test('a refusal before MAIL never bounces', async () => {
@@ -169,6 +211,7 @@ describe('when a worker dies', () => {
     await using peer = await startSmtpPeer();
     const release = peer.holdFinalDot();
     await using world = await deliveryWorld({ outbound: relayTo(peer.port), clock });
+    await world.whenInDoubt('NEVER_TWICE');
     world.startEngine({ clock: new FakeClock(clock.now()) });
     const id = await world.send({});
     await peer.until(({ seen }) => seen.length === 1);
@@ -203,6 +246,24 @@ describe('to mail exchangers', () => {
     const id = await world.send({});
     const events = await world.events(id, 2);
     expect(events[1]).toMatchObject({ type: 'DELIVERED', data: { remoteHost: 'b.receiver.example' } });
+  });
+
+  test('in doubt at one host, the next is not tried', async () => {
+    const clock = new FakeClock();
+    await using peer = await startSmtpPeer({ answer: ({ verb }) => (verb === '.' ? 'drop' : null) });
+    await using zone = await startDnsServer({
+      'receiver.example': { MX: ['20 b.receiver.example', '10 a.receiver.example'] },
+      'a.receiver.example': { A: ['127.0.0.1'] },
+      'b.receiver.example': { A: ['127.0.0.1'] },
+    });
+    const dns = createDns({ servers: [`127.0.0.1:${zone.port}`], clock: systemClock });
+    await using world = await deliveryWorld({ outbound: { kind: 'mx', port: peer.port }, dns, clock });
+    world.startEngine();
+    const id = await world.send({});
+    const [, doubt] = await world.events(id, 2);
+    expect(doubt).toMatchObject({ type: 'IN_DOUBT', data: { remoteHost: 'a.receiver.example' } });
+    await clock.advance(60_000);
+    expect(peer.connections).toBe(1);
   });
 
   test('a domain without MX is its own host; a null MX and a missing domain bounce at once', async () => {

@@ -513,6 +513,11 @@ describe('a server', () => {
     await mine.remove(domain.id);
     expect(await mine.send(`x@${a.domain}`, serverId)).toBe('SenderNotVerified');
     expect(await limit(serverId, null)).toEqual({ __typename: 'Server', domains: null });
+    const records = await w.db.selectFrom('auditLog').select('changes').where('action', '=', 'server.update').execute();
+    expect(records.map(({ changes }) => changes)).toEqual([
+      { domainIds: { before: null, after: [domain.id] } },
+      { domainIds: { before: [], after: null } },
+    ]);
     expect(await mine.send(`x@${a.domain}`, serverId)).toBe('Message');
   });
 });

@@ -78,6 +78,14 @@ describe('refused', () => {
     expect(await add({ email: address.toUpperCase() })).toMatchObject({ issues: [{ path: ['email'] }] });
   });
 
+  test('again and again to one address, by removing and adding anew', async () => {
+    for (let mails = 0; mails < 4; mails++) await remove((await add()).id);
+    expect(await add()).toMatchObject({ code: 'RATE_LIMITED' });
+    expect(await list()).toEqual([]);
+    await clock.advance(MINUTE);
+    expect(await add()).toMatchObject({ confirmed: false });
+  });
+
   test('beyond ten, also at once', async () => {
     const answers = await Promise.all(
       Array.from({ length: 12 }, (_, index) => add({ email: `c${index}@watch.example` })),
@@ -91,7 +99,10 @@ describe('the link', () => {
   test('confirms the contact, once; opening it does not', async () => {
     const { id } = await add();
     const link = await secret();
-    expect((await findContactConfirmation(w.deps, link))?.email).toBe(address);
+    expect(await findContactConfirmation(w.deps, link)).toMatchObject({
+      email: address,
+      accountName: expect.any(String),
+    });
     expect(await list()).toEqual([{ id, email: address, confirmed: false }]);
     await confirmEmergencyContact(w.deps, link, visitor());
     expect(await list()).toEqual([{ id, email: address, confirmed: true }]);

@@ -74,6 +74,7 @@ describe('refused', () => {
   test('with filters that mean nothing here', async () => {
     expect((await events({ filter: { streams: ['nowhere'] } })).errors[0]).toMatchObject({ code: 'BAD_USER_INPUT' });
     expect((await events({ filter: { recipient: 'bad' } })).errors[0]).toMatchObject({ code: 'BAD_USER_INPUT' });
+    expect((await events({ filter: { tag: 'a\0' } })).errors[0]).toMatchObject({ code: 'BAD_USER_INPUT' });
   });
 });
 

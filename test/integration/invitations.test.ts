@@ -54,6 +54,10 @@ async function onId(document: string, field: string, id: string, person: Person 
   const { data, errors } = await w.execute(document, { id }, person);
   return errors[0] ?? data[field];
 }
+async function elsewhere(): Promise<[TestAccount, Person]> {
+  const account = await w.account();
+  return [account, await w.person({ account, role: 'OWNER' })];
+}
 const resend = (id: string, person?: Person) => onId(RESEND, 'resendInvitation', id, person);
 const revoke = (id: string, person?: Person) => onId(REVOKE, 'revokeInvitation', id, person);
 const token = () => secretFor(w, address, 'invitation');
@@ -121,6 +125,17 @@ describe('inviting is refused', () => {
     expect(await invite({ role: 'ADMIN', servers: grant(a.serverId) })).toMatchObject({
       issues: [{ path: ['servers'] }],
     });
+  });
+
+  test('again and again to one address, by revoking and inviting anew; other accounts do not wait', async () => {
+    for (let mails = 0; mails < 4; mails++) await revoke(await one());
+    expect(await invite()).toMatchObject({ code: 'RATE_LIMITED' });
+    expect(await invite({ emails: ['other@guests.example', address.toUpperCase()] })).toMatchObject({
+      code: 'RATE_LIMITED',
+    });
+    expect(await invite({ emails: ['other@guests.example'] })).toMatchObject({ __typename: 'InvitedMembers' });
+    [a, owner] = await elsewhere();
+    expect(await invite()).toMatchObject({ __typename: 'InvitedMembers' });
   });
 
   test('beyond 200 that are open', async () => {

@@ -77,6 +77,7 @@ describe('refused', () => {
     { recipient: 'bad' },
     { from: 'bad' },
     { subject: '?!' },
+    { tag: 'a\0' },
     { metadata: [1] },
     { metadata: { a: { b: 1 } } },
   ])('with the filter %j', async (filter) => {

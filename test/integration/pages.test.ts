@@ -53,6 +53,28 @@ async function link(purpose: LinkPurpose, email: string, owner: string | null = 
   return secret;
 }
 
+async function invite(email: string): Promise<string> {
+  const { deps, system } = app.node;
+  const { accountId } = await app.account();
+  const { secret, hash } = makeOneTimeSecret(deps.random);
+  const now = deps.clock.now();
+  const invitation = {
+    accountId,
+    id: deps.ids.next(),
+    email,
+    emailKey: email,
+    role: 'MEMBER' as const,
+    secretHash: hash,
+    invitedBy: null,
+    createdAt: now,
+    sentAt: now,
+    expiresAt: new Date(now.getTime() + 60_000),
+  };
+  await writeInSystemScope(system, now, (scope) =>
+    insertInvitations(scopeOfAccount(scope, accountId), [invitation], []),
+  );
+  return `/invitation/${secret}`;
+}
 const open = (path: string, init: RequestInit = {}) => fetch(`${app.url}${path}`, { redirect: 'manual', ...init });
 const send = (path: string, values: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}) =>
   open(path, { method: 'POST', body: new URLSearchParams(values), headers: { origin: app.url, ...headers } });
@@ -183,28 +205,6 @@ describe('a form does what its link is for', () => {
   });
 
   test('somebody new, and somebody known by their password, join an account', async () => {
-    const { deps, system } = app.node;
-    const account = await app.account();
-    const invite = async (email: string) => {
-      const { secret, hash } = makeOneTimeSecret(deps.random);
-      const now = deps.clock.now();
-      const invitation = {
-        accountId: account.accountId,
-        id: deps.ids.next(),
-        email,
-        emailKey: email,
-        role: 'MEMBER' as const,
-        secretHash: hash,
-        invitedBy: null,
-        createdAt: now,
-        sentAt: now,
-        expiresAt: new Date(now.getTime() + 60_000),
-      };
-      await writeInSystemScope(system, now, (scope) =>
-        insertInvitations(scopeOfAccount(scope, account.accountId), [invitation], []),
-      );
-      return `/invitation/${secret}`;
-    };
     const first = await invite('carl@people.example');
     const form = await (await open(first)).text();
     expect(form).toContain('readonly value="carl@people.example"');
@@ -230,13 +230,15 @@ describe('a form does what its link is for', () => {
     expect([response.status, cookies(response)]).toEqual([200, ['__Host-veredus-session', '__Host-veredus-device']]);
   });
 
-  test('but not after too many tries of links that are none', async () => {
-    const path = `/sign-up/${await link('SIGN_UP', 'eve@people.example', null)}`;
+  test('but by a password not after too many guesses of it', async () => {
+    await send(await invite('dora@people.example'), { name: 'Dora', password: PASSWORD });
+    const path = await invite('dora@people.example');
     const { deps } = app.node;
     const { countGuess } = await import('#/resolvers/passwords/count-guess.ts');
     const stranger = { person: null, requestId: 'x', ipAddress: '127.0.0.1', userAgent: '', cookies: null };
-    for (let count = 0; count < 40; count++) await countGuess(deps, stranger, [{ kind: 'link', about: '127.0.0.1' }]);
-    const response = await send(path, { name: 'Eve', password: PASSWORD, accountName: 'Eve' });
+    const guess = { kind: 'identity', about: 'dora@people.example' } as const;
+    for (let count = 0; count < 20; count++) await countGuess(deps, stranger, [guess]);
+    const response = await send(path, { password: PASSWORD });
     expect(response.status).toBe(429);
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
   });

@@ -4,6 +4,8 @@ import { insertSession } from '#/db/sessions.ts';
 import { writeInSystemScope } from '#/db/scope.ts';
 import type { Person } from '#/domain/person.ts';
 import { changePassword } from '#/resolvers/passwords/change-password.ts';
+import { PASSWORD_COST } from '#/schema/costs.ts';
+import { schema } from '#/schema/index.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { cheapPasswords } from '../support/passwords.ts';
 import { auditOf, mailsTo, secretFor, typesOf, visitor } from '../support/visitors.ts';
@@ -175,4 +177,12 @@ describe('a name', () => {
       changes: { name: [person.name, 'Ann'] },
     });
   });
+});
+
+test('whatever may have a password hashed or compared is paid for', () => {
+  const fields = schema.getMutationType()?.getFields() ?? {};
+  const hashing = ['signIn', 'stepUp', 'changePassword', 'resetPassword', 'changeEmail', 'acceptInvitation'];
+  for (const name of [...hashing, 'completeSetup', 'completeSignUp']) {
+    expect([name, fields[name]?.extensions['cost']]).toEqual([name, PASSWORD_COST]);
+  }
 });

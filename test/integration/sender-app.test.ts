@@ -98,5 +98,5 @@ test('mail of a domain that was added and seen is signed with both keys and trav
     .sort();
   expect(selectors).toEqual(published);
   for (const signature of signatures) expect(signature).toContain('d=shop.example');
-  expect(message?.mailFrom).toMatch(/^msg_[0-9a-z]{26}-0-[0-9a-z]{16}@vr-bounces\.shop\.example$/);
+  expect(message?.mailFrom).toMatch(/^msg_[0-9a-z]{26}-0-[0-9a-z]{10}-[0-9a-z]{16}@vr-bounces\.shop\.example$/);
 });

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ensurePartitions } from '#/db/partitions.ts';
 import { encodeId } from '#/domain/ids.ts';
+import { createSenderKeys } from '#/resolvers/domains/signing-keys.ts';
 import { createSystemMail } from '#/resolvers/system-mail/system-mail.ts';
 import { createHttpServer } from '#/http/server.ts';
 import { confirmSenderSignature, findConfirmation } from '#/resolvers/sender-signatures/confirm-sender-signature.ts';
@@ -128,6 +129,11 @@ describe('refused', () => {
     await add();
     expect(await add({ address: address.toUpperCase() })).toMatchObject({ code: 'CONFLICT' });
     expect(await add({}, b.manager, b)).toMatchObject({ __typename: 'SenderSignature' });
+  });
+
+  test('an address that has got mails enough, by removing and adding anew', async () => {
+    for (let mails = 0; mails < 4; mails++) await remove((await add()).id);
+    expect(await add()).toMatchObject({ code: 'RATE_LIMITED' });
   });
 
   test('mail from an address that nobody has confirmed', async () => {
@@ -301,5 +307,38 @@ describe('mail of the installation', () => {
       { accountId: systemAccountId, fromAddress: 'noreply@mail.system.example', subject: mail.subject },
     ]);
     await dnsServer.close();
+  });
+
+  test('is sent from a domain that another account holds, and signed with its keys', async () => {
+    const lines: LogLine[] = [];
+    const deps = { ...w.deps, log: listLog(lines) };
+    const holder = await w.account();
+    const { domain } = holder;
+    const systemMail = createSystemMail(w.system, `Veredus <noreply@${domain}>`);
+    // What is remembered of the account "Veredus" is older.
+    await clock.advance(3_000);
+    await ensurePartitions(w.db, clock.now(), [45]);
+    await systemMail.send(deps, { ...mail, subject: 'From the held domain' });
+    expect(lines).toEqual([]);
+    const { systemAccountId } = await w.db.selectFrom('installation').selectAll().executeTakeFirstOrThrow();
+    const [sent] = await w.db
+      .selectFrom('messages')
+      .select('accountId')
+      .where('subject', '=', 'From the held domain')
+      .execute();
+    expect(sent?.accountId).toBe(systemAccountId);
+    const keys = createSenderKeys({ ...w.deps, db: w.db });
+    const own = await keys.keysFor(holder.accountId, domain);
+    expect(own).not.toBeNull();
+    expect(await keys.keysFor(systemAccountId ?? '', domain)).toEqual(own);
+    const other = await w.account();
+    expect(await keys.keysFor(other.accountId, domain)).toBeNull();
+    const send = { from: `x@${domain}`, to: ['ann@receiver.example'], text: 'x' };
+    const refused = await w.execute(
+      'mutation ($input: SendEmailInput!) { sendEmail(input: $input) { __typename } }',
+      { input: send },
+      other.token(),
+    );
+    expect(refused.data.sendEmail.__typename).toBe('SenderNotVerified');
   });
 });

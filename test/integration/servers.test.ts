@@ -105,6 +105,19 @@ describe('a server', () => {
     expect((await update({})).data.updateServer).toMatchObject({ name: 'Main', color: 'BLUE' });
   });
 
+  test('has on record what was before and after, and nothing of what stayed', async () => {
+    await update({ color: 'RED', trackOpens: false });
+    await update({ color: 'GREEN', trackOpens: false });
+    const record = await w.db
+      .selectFrom('auditLog')
+      .select('changes')
+      .where('accountId', '=', a.accountId)
+      .where('action', '=', 'server.update')
+      .orderBy('id', 'desc')
+      .executeTakeFirstOrThrow();
+    expect(record.changes).toEqual({ color: { before: 'RED', after: 'GREEN' } });
+  });
+
   test('is listed page by page, oldest first', async () => {
     const b = await w.account();
     await b.server('Two');

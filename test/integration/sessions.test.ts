@@ -5,6 +5,7 @@ import WebSocket from 'ws';
 import { SESSION_HOURS, SESSION_IDLE_MINUTES } from '#/domain/identity/rules.ts';
 import { encodeId } from '#/domain/ids.ts';
 import type { Person } from '#/domain/person.ts';
+import { createSessionCheck } from '#/resolvers/sessions/session-check.ts';
 import { type App, startApp } from '../support/app.ts';
 import { Browser, signIn, VIEWER } from '../support/browser.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -140,6 +141,19 @@ describe('of one person', () => {
     expect(await program.person()).toBeNull();
   });
 
+  test('what was opened with a secret gains nothing when that is renewed: it ends', async () => {
+    const { deps } = w;
+    await using sessions = createSessionCheck({ db: w.db, clock, channel: deps.channel, log: deps.log });
+    const person = await w.person({ passwordHash, proved: false });
+    const ended: string[] = [];
+    sessions.follow(person, (how) => ended.push(how));
+    expect((await sessions.renew(person))?.userId).toBe(person.userId);
+    const renewed = { secretHash: deps.random.bytes(32), provedAt: clock.now() };
+    await w.db.updateTable('sessions').set(renewed).where('id', '=', person.session.id).execute();
+    expect(await sessions.renew(person)).toBeNull();
+    expect(ended).toEqual(['changed']);
+  });
+
   test('they end unused, and at last however much they are used', async () => {
     const { browsers } = await ann(2);
     const [idle, busy] = browsers;
@@ -232,6 +246,15 @@ describe('over two nodes', () => {
     await within2s(revoke, closed, 4401);
     const answer = await post(other.url, Object(data?.['signIn']).token, '{ viewer { kind } }');
     expect(answer.data).toEqual({ viewer: { kind: 'USER' } });
+  });
+
+  test('a renewed secret closes with 4403 what was opened with the one before', async () => {
+    const { token } = await ann();
+    const { closed } = await follow(token);
+    const input = { password: PASSWORD, renewToken: true };
+    const renew = () =>
+      post(app.url, token, 'mutation ($input: StepUpInput!) { stepUp(input: $input) { __typename } }', { input });
+    await within2s(renew, closed, 4403);
   });
 
   test('a grant that is taken away closes the sockets with 4403, also when nobody announces it', async () => {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { guessRules } from '#/domain/identity/throttle.ts';
 import { MAX_KNOWN_DEVICES, MAX_SESSIONS } from '#/domain/identity/rules.ts';
+import { encodeId } from '#/domain/ids.ts';
 import type { Person } from '#/domain/person.ts';
 import { keepHouse } from '#/maintenance/housekeeping.ts';
 import { Browser, signIn, VIEWER } from '../support/browser.ts';
@@ -66,7 +67,7 @@ describe('nobody gets in', () => {
     }
     const failures = lines.filter(({ message }) => message === 'a sign-in failed').map(({ fields }) => fields);
     expect(failures).toHaveLength(6);
-    expect(failures[0]).toMatchObject({ userId });
+    expect(failures[0]).toMatchObject({ userId: encodeId('user', userId) });
     expect(failures[1]).toMatchObject({ userId: null });
     // What was typed as an address may be a password.
     expect(JSON.stringify(lines)).not.toMatch(/nobody@|correct horse|no\\u0000/);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { encodeId } from '#/domain/ids.ts';
 import type { Person } from '#/domain/person.ts';
 import { addStaff, removeStaff } from '#/resolvers/installation/staff.ts';
+import { ensureSystemServer } from '#/resolvers/installation/system-account.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { auditOf, mailsTo } from '../support/visitors.ts';
 import { type TestAccount, type World, world } from '../support/world.ts';
@@ -95,6 +96,13 @@ describe('refused', () => {
       issues: [{ path: ['reason'] }, { path: ['hours'] }],
     });
     expect(await request({ reason: 'x'.repeat(501), hours: 721 })).toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
+  test('the account of the installation’s own mail, which holds everybody’s links', async () => {
+    const { accountId } = await ensureSystemServer(w.system, w.deps, 'system.example');
+    const system = encodeId('account', accountId);
+    expect(await request({ accountId: system })).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await review({ accountId: system })).toMatchObject({ code: 'NOT_FOUND' });
   });
 
   test('while another request waits', async () => {
@@ -237,7 +245,8 @@ describe('let in', () => {
     await letIn();
     const ids = [a.serverId, second].map((id) => encodeId('server', id));
     await w.execute('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids }, staff);
-    expect((await looks()).map(({ subjectIds }) => subjectIds[0]).sort()).toEqual(ids.sort());
+    expect(new Set((await looks()).map(({ subjectIds }) => subjectIds[0]))).toEqual(new Set(ids));
+    expect(await looks()).toHaveLength(2);
     await w.execute('{ account { members(first: 9) { edges { node { user { email } } } } } }', {}, staff);
     expect((await looks()).at(-1)).toMatchObject({ changes: { permission: 'member.read' } });
   });

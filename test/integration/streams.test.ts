@@ -31,6 +31,46 @@ const idOf = async (slug: string, actor = a.token()): Promise<string> => {
   return data.server.stream.id;
 };
 
+const UPDATE = `mutation ($input: UpdateStreamInput!) { updateStream(input: $input) { __typename ... on Error { code }
+  ... on InvalidInput { issues { path } } ... on MessageStream { slug name description inDoubt lifetimeMinutes } } }`;
+
+describe('updateStream', () => {
+  const update = async (slug: string, changes: Record<string, unknown>, actor = a.token()) =>
+    w.execute(UPDATE, { input: { id: await idOf(slug), ...changes } }, actor);
+
+  test('is refused without STREAMS_WRITE', async () => {
+    expect((await update('outbound', { name: 'X' }, a.token(['MESSAGES_SEND']))).errors[0]).toMatchObject({
+      code: 'FORBIDDEN',
+    });
+  });
+
+  test.each<[string, Record<string, unknown>, string]>([
+    ['outbound', { name: null }, 'name'],
+    ['outbound', { name: ' ' }, 'name'],
+    ['outbound', { inDoubt: null }, 'inDoubt'],
+    ['outbound', { description: '<b>' }, 'description'],
+    ['outbound', { lifetimeMinutes: 4 }, 'lifetimeMinutes'],
+    ['outbound', { lifetimeMinutes: 7_201 }, 'lifetimeMinutes'],
+    ['inbound', { lifetimeMinutes: 60 }, 'lifetimeMinutes'],
+  ])('of %s is refused with %j', async (slug, changes, field) => {
+    const { data } = await update(slug, changes);
+    expect(data.updateStream).toMatchObject({ __typename: 'InvalidInput', issues: [{ path: [field] }] });
+  });
+
+  test('changes what is given and nothing else; null gives the usual back', async () => {
+    expect((await update('broadcast', {})).data.updateStream).toMatchObject({
+      inDoubt: 'RETRY',
+      lifetimeMinutes: 7_200,
+      description: null,
+    });
+    const changes = { name: 'Codes', description: 'One-time codes', inDoubt: 'NEVER_TWICE', lifetimeMinutes: 15 };
+    expect((await update('broadcast', changes)).data.updateStream).toMatchObject(changes);
+    expect((await update('broadcast', { name: 'More' })).data.updateStream).toMatchObject({ ...changes, name: 'More' });
+    const back = { description: null, lifetimeMinutes: null, inDoubt: 'RETRY', name: 'Broadcasts' };
+    expect((await update('broadcast', back)).data.updateStream).toMatchObject({ ...back, lifetimeMinutes: 7_200 });
+  });
+});
+
 describe('refused', () => {
   test('without STREAMS_WRITE', async () => {
     expect((await create({}, a.token(['MESSAGES_SEND']))).errors[0]).toMatchObject({ code: 'FORBIDDEN' });

@@ -124,6 +124,21 @@ describe('followed', () => {
     await events.end();
   });
 
+  test('until the server is deleted, also by somebody who has all servers', async () => {
+    const owner = await w.person({ account: a, role: 'OWNER' });
+    const serverId = await a.server('Doomed');
+    const [gone, kept] = await Promise.all([
+      w.subscribe(FOLLOW, { serverId: encodeId('server', serverId) }, owner),
+      w.subscribe(FOLLOW, { serverId: encodeId('server', a.serverId) }, owner),
+    ]);
+    const next = gone.next().catch((error: unknown) => error);
+    const remove = 'mutation ($id: ID!) { deleteServer(input: { id: $id }) { __typename } }';
+    await w.execute(remove, { id: encodeId('server', serverId) }, owner);
+    expect(await next).toBeInstanceOf(Error);
+    expect(w.feed.size).toBe(1);
+    await kept.end();
+  });
+
   test('and ended while it waits, it lets go at once', async () => {
     const events = await follow();
     const waiting = events.next().catch((error: unknown) => error);

@@ -196,6 +196,30 @@ describe('the second step', () => {
     expect(browser.device).not.toBeNull();
   });
 
+  test('shows who has taken it what is their own, as the next request would', async () => {
+    const mine = 'user { sessions { id } twoFactor { backupCodesRemaining methods { kind } } }';
+    const person = await ann();
+    const [backupCode] = await giveBackupCodes(person);
+    const browser = new Browser(w);
+    const input = { email: person.email, password: PASSWORD };
+    const first = await browser.execute(
+      `mutation ($input: SignInInput!) { signIn(input: $input) { ... on SignedIn { ${mine} } } }`,
+      { input },
+    );
+    expect(first.data.signIn.user).toEqual({
+      sessions: null,
+      twoFactor: { backupCodesRemaining: null, methods: [] },
+    });
+    const second = await browser.execute(
+      `mutation ($input: VerifyTwoFactorInput!) { verifyTwoFactor(input: $input) { ... on SignedIn { ${mine} } } }`,
+      { input: { backupCode } },
+    );
+    expect(second.data.verifyTwoFactor.user).toEqual({
+      sessions: expect.arrayContaining([{ id: expect.stringMatching(/^ses_/) }]),
+      twoFactor: { backupCodesRemaining: 9, methods: [{ kind: 'TOTP' }] },
+    });
+  });
+
   test('is on record with what was shown, in the session that it began', async () => {
     const person = await ann();
     const browser = await signedIn(person);

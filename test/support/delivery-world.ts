@@ -6,6 +6,7 @@ import { type DeliveryEngine, startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
 import type { ReturnPaths, SigningKeys } from '#/delivery/signing.ts';
+import type { InDoubtPolicy } from '#/domain/delivery/states.ts';
 import { ExpectedError } from '#/domain/errors.ts';
 import type { LoggedEvent } from '#/events/catalogue.ts';
 import { createChannel } from '#/events/channel.ts';
@@ -20,6 +21,7 @@ import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
+import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
@@ -41,6 +43,8 @@ export interface DeliveryWorld extends AsyncDisposable {
   /** Of one message, in the order of the log, as soon as `count` are there. */
   events(messageId: string, count: number): Promise<LoggedEvent[]>;
   statuses(messageId: string): Promise<string[]>;
+  /** Sets the policy of all streams. */
+  whenInDoubt(policy: InDoubtPolicy): Promise<void>;
 }
 
 export async function deliveryWorld(options: {
@@ -65,6 +69,8 @@ export async function deliveryWorld(options: {
   const ids = createIds(clock, systemRandom);
   const profiles = createSendingProfiles({ db, clock, channel });
   const system = systemScope(db);
+  const dns = options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock });
+  const http = stack.use(createHttpClient({ dns, clock: systemClock, allowPrivateNetworks: false }));
   const deps: Deps = {
     db,
     system,
@@ -76,9 +82,11 @@ export async function deliveryWorld(options: {
     channel,
     feed,
     profiles,
-    dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock }),
+    dns,
+    http,
     secrets: createSecretBox([testSecretKey], systemRandom),
     systemMail: { send: async () => {} },
+    returnPathSecret: Buffer.alloc(32, 7),
     mailHost: 'mail.veredus.example',
     publicUrl: 'https://veredus.example',
     background: stack.use(createBackground(silentLog)),
@@ -180,6 +188,9 @@ export async function deliveryWorld(options: {
         .orderBy('ordinal')
         .execute();
       return rows.map(({ status }) => status);
+    },
+    async whenInDoubt(inDoubtPolicy) {
+      await db.updateTable('messageStreams').set({ inDoubtPolicy }).execute();
     },
     [Symbol.asyncDispose]: () => everything.disposeAsync(),
   };

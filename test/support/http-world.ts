@@ -274,7 +274,8 @@ export function callerOf(tokenId: string, rest: Partial<AuthenticatedCaller> = {
 /** Somebody with a session of this id. */
 export function personOf(sessionId: string, byCookie: boolean): AuthenticatedCaller {
   const at = new Date(0);
-  const session = { id: sessionId, createdAt: at, lastSeenAt: at, expiresAt: at, ipAddress: '', userAgent: '' };
+  const times = { createdAt: at, lastSeenAt: at, expiresAt: at };
+  const session = { id: sessionId, ...times, ipAddress: '', userAgent: '', secretHash: Buffer.alloc(0) };
   const person = {
     userId: 'u',
     email: 'ann@people.example',

@@ -1,7 +1,10 @@
 // An account with one of everything that an id can name, made as it is asked for.
 import { insertDomain } from '#/db/domains.ts';
 import { scopeOfAccount, type WriteScope, writeInSystemScope } from '#/db/scope.ts';
-import { encodeId, type IdKind } from '#/domain/ids.ts';
+import { decodeIdOf, encodeId, type IdKind } from '#/domain/ids.ts';
+import { inboundAddress } from '#/resolvers/inbound/inbound-content.ts';
+import { insertBounce } from './bounces.ts';
+import { postbox } from './returned-mail.ts';
 import type { TestAccount, World } from './world.ts';
 
 export type Target =
@@ -16,6 +19,12 @@ export type Target =
   | 'invitation'
   | 'contact'
   | 'staffAccess'
+  | 'webhook'
+  | 'bounce'
+  | 'suppression'
+  | 'inboundMessage'
+  | 'inboundRule'
+  | 'webhookDelivery'
   | 'member';
 
 export interface Scene {
@@ -37,6 +46,12 @@ const kinds: Readonly<Record<Target, IdKind>> = {
   invitation: 'invitation',
   contact: 'contact',
   staffAccess: 'staffAccess',
+  webhook: 'webhook',
+  bounce: 'bounce',
+  suppression: 'suppression',
+  inboundMessage: 'inboundMessage',
+  inboundRule: 'inboundRule',
+  webhookDelivery: 'webhookDelivery',
   member: 'user',
 };
 
@@ -67,6 +82,18 @@ async function make(w: World, account: TestAccount, target: Target): Promise<str
     }
     case 'message':
       return sendOne(w, account);
+    case 'bounce':
+      return (await insertBounce(w, account, {})).id;
+    case 'suppression':
+      return suppressOne(w, account);
+    case 'inboundRule':
+      return addRule(w, account);
+    case 'inboundMessage':
+      return receiveOne(w, account);
+    case 'webhook':
+      return addWebhook(w, account);
+    case 'webhookDelivery':
+      return addDelivery(w, account);
     case 'member':
       return (await w.person({ account })).userId;
     default:
@@ -85,7 +112,78 @@ async function sendOne(w: World, account: TestAccount): Promise<string> {
   return (await query.executeTakeFirstOrThrow()).id;
 }
 
-type Inserted = Exclude<Target, 'account' | 'server' | 'stream' | 'message' | 'member'>;
+/** Not verified: nobody is called. */
+async function addWebhook(w: World, account: TestAccount): Promise<string> {
+  const document =
+    'mutation ($input: CreateWebhookInput!) { createWebhook(input: $input) { ... on IssuedWebhook { webhook { id } } ... on Error { message } } }';
+  const input = {
+    serverId: encodeId('server', account.serverId),
+    url: 'https://hooks.example/x',
+    events: ['DELIVERED'],
+    skipVerification: true,
+  };
+  const { data } = await w.execute(document, { input }, account.manager);
+  const id = decodeIdOf('webhook', data?.createWebhook.webhook?.id ?? '');
+  if (id === null) throw new Error(`no webhook: ${JSON.stringify(data)}`);
+  return id;
+}
+
+async function addDelivery(w: World, account: TestAccount): Promise<string> {
+  const webhookId = await addWebhook(w, account);
+  await sendOne(w, account);
+  const { accountId } = account;
+  const event = await w.db
+    .selectFrom('events')
+    .selectAll()
+    .where('accountId', '=', accountId)
+    .executeTakeFirstOrThrow();
+  const id = w.deps.ids.nextInBucket(event.bucket);
+  const { bucket, serverId, logXact } = event;
+  const row = { bucket, accountId, serverId, id, webhookId, logXact, eventId: event.id, eventType: event.type };
+  await w.db
+    .insertInto('webhookDeliveries')
+    .values({ ...row, state: 'FAILED', replayed: false, createdAt: w.deps.clock.now() })
+    .execute();
+  return id;
+}
+
+type Incoming = 'bounce' | 'suppression' | 'inboundMessage' | 'inboundRule';
+
+async function suppressOne(w: World, account: TestAccount): Promise<string> {
+  const streamId = encodeId('stream', await make(w, account, 'stream'));
+  const document =
+    'mutation ($input: SuppressAddressesInput!) { suppressAddresses(input: $input) { ... on SuppressedAddresses { suppressions { id } } } }';
+  const input = { streamId, addresses: ['s@r.example'] };
+  const { data } = await w.execute(document, { input }, account.token());
+  return uuidIn('suppression', data?.suppressAddresses.suppressions[0].id);
+}
+
+async function addRule(w: World, account: TestAccount): Promise<string> {
+  const document =
+    'mutation ($input: AddInboundRuleInput!) { addInboundRule(input: $input) { ... on InboundRule { id } } }';
+  const input = { serverId: encodeId('server', account.serverId), pattern: 'spam.example' };
+  const { data } = await w.execute(document, { input }, account.manager);
+  return uuidIn('inboundRule', data?.addInboundRule.id);
+}
+
+async function receiveOne(w: World, account: TestAccount): Promise<string> {
+  const address = inboundAddress(w.deps, account.serverId);
+  await postbox(w).post(address, `To: ${address}\r\n\r\nx\r\n`, 'x@r.example');
+  const document = '{ server { inboundMessages(first: 1) { edges { node { id } } } } }';
+  const { data } = await w.execute(document, {}, account.token());
+  return uuidIn('inboundMessage', data?.server.inboundMessages.edges[0].node.id);
+}
+
+function uuidIn(kind: IdKind, id: unknown): string {
+  const uuid = typeof id === 'string' ? decodeIdOf(kind, id) : null;
+  if (uuid === null) throw new Error(`no ${kind} was made`);
+  return uuid;
+}
+
+type Inserted = Exclude<
+  Target,
+  'account' | 'server' | 'stream' | 'message' | 'webhook' | 'webhookDelivery' | 'member' | Incoming
+>;
 
 async function insert(w: World, { accountId, serverId, domain }: TestAccount, target: Inserted): Promise<string> {
   const id = w.deps.ids.next();

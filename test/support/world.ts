@@ -5,9 +5,8 @@ import { connectDatabase, type Database } from '#/db/client.ts';
 import { ensurePartitions } from '#/db/partitions.ts';
 import { type SystemScope, systemScope } from '#/db/scope.ts';
 import type { Actor } from '#/domain/actor.ts';
-import type { AccountRole, ServerLevel } from '#/domain/permissions.ts';
 import type { Person } from '#/domain/person.ts';
-import { type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
+import { type AccountRole, type ServerLevel, type ServerTokenScope, serverTokenScopes } from '#/domain/permissions.ts';
 import { createChannel } from '#/events/channel.ts';
 import { createFeed, type RunningFeed } from '#/events/feed.ts';
 import { readHorizon } from '#/events/log.ts';
@@ -20,6 +19,7 @@ import type { SystemMail, SystemMailText } from '#/resolvers/system-mail/system-
 import { systemClock } from '#/runtime/clock.ts';
 import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
+import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
 import type { Clock, Dns, Log } from '#/runtime/ports.ts';
 import { systemRandom } from '#/runtime/random.ts';
@@ -112,6 +112,8 @@ export function callerOf(actor: Actor): Caller {
 export interface WorldOptions {
   readonly clock?: Clock;
   readonly dns?: Dns;
+  /** For calls to where customers say. */
+  readonly allowPrivateNetworks?: boolean;
   /** Takes the place of the mails' list. */
   systemMail?(system: SystemScope): SystemMail;
   readonly log?: Log;
@@ -144,6 +146,16 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   const profiles = createSendingProfiles({ db, clock, channel });
   const mails: SystemMailText[] = [];
   const system = systemScope(db);
+  // Nobody answers there: a test that needs DNS brings its own.
+  const dns = options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock });
+  const http = stack.use(
+    createHttpClient({
+      dns,
+      clock: systemClock,
+      allowPrivateNetworks: options.allowPrivateNetworks ?? false,
+      timeoutMs: 1_000,
+    }),
+  );
   const deps: Deps = {
     db,
     system,
@@ -155,10 +167,11 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     channel,
     feed,
     profiles,
-    // Nobody answers there: a test that needs DNS brings its own.
-    dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], timeoutMs: 50, clock }),
+    dns,
+    http,
     secrets: createSecretBox([testSecretKey], systemRandom),
     systemMail: options.systemMail?.(system) ?? { send: async (_deps, mail) => void mails.push(mail) },
+    returnPathSecret: Buffer.alloc(32, 7),
     mailHost: 'mail.veredus.example',
     publicUrl: 'https://veredus.example',
     background: stack.use(createBackground(silentLog)),
@@ -177,7 +190,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
         .select(({ fn }) => fn.max('logXact').as('xact'))
         .executeTakeFirstOrThrow();
       if (newest.xact === null || (await readHorizon(connection.db)).xact > newest.xact) return;
-      await clock.sleep(2);
+      await systemClock.sleep(2);
     }
   };
 

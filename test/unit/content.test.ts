@@ -17,7 +17,7 @@ const SMALL: StoredContent = {
 
 test('content from somewhere else is refused', () => {
   expect(() => decodeContent(Buffer.alloc(0))).toThrow();
-  expect(() => decodeContent(Buffer.from([0, 0, 0, 2, 1]))).toThrow('unknown format');
+  expect(() => decodeContent(Buffer.from([0, 0, 0, 9, 1]))).toThrow('unknown format');
   const stored = encodeContent({
     ...SMALL,
     text: null,

@@ -3,24 +3,28 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeId } from '#/domain/ids.ts';
 import { feedbackId } from '#/mail/feedback-id.ts';
-import { readVerp, reversePathOf, verpLocalPart } from '#/mail/reverse-path.ts';
+import { readVerp, recipientTag, reversePathOf, verpLocalPart } from '#/mail/reverse-path.ts';
 
 const SECRET = Buffer.alloc(32, 7);
 const DOMAIN = 'bounces.acme.example';
 const ID = '0197a3f0-1234-7abc-8def-0123456789ab';
 const returnPath = { domain: DOMAIN, secret: SECRET };
-const address = `${verpLocalPart({ messageId: ID, ordinal: 3 }, returnPath)}@${DOMAIN}`;
+const STREAM = '0197a3f0-1234-7abc-8def-0123456789aa';
+const ann = { ordinal: 3, address: 'Ann@receiver.example' };
+const message = { id: ID, streamId: STREAM, fromAddress: 'a@acme.example' };
+const tag = recipientTag({ messageId: ID, streamId: STREAM, address: ann.address }, SECRET);
+const address = `${verpLocalPart({ messageId: ID, ordinal: 3, tag }, returnPath)}@${DOMAIN}`;
 
 describe('a return path', () => {
   test('names the recipient and shows the id of the message', () => {
-    expect(reversePathOf({ id: ID, fromAddress: 'a@acme.example' }, 3, returnPath)).toBe(address);
+    expect(reversePathOf(message, ann, returnPath)).toBe(address);
     expect(address.startsWith(`${encodeId('message', ID)}-3-`)).toBe(true);
-    expect(readVerp(address, SECRET)).toEqual({ messageId: ID, ordinal: 3 });
-    expect(readVerp(address.toUpperCase(), SECRET)).toEqual({ messageId: ID, ordinal: 3 });
+    expect(readVerp(address, SECRET)).toEqual({ messageId: ID, ordinal: 3, tag });
+    expect(readVerp(address.toUpperCase(), SECRET)).toEqual({ messageId: ID, ordinal: 3, tag });
   });
 
   test('is the From address where the domain has none', () => {
-    expect(reversePathOf({ id: ID, fromAddress: 'a@acme.example' }, 0, null)).toBe('a@acme.example');
+    expect(reversePathOf(message, ann, null)).toBe('a@acme.example');
   });
 
   test('is not believed with another recipient, message, domain or secret', () => {
@@ -28,6 +32,7 @@ describe('a return path', () => {
     const other = encodeId('message', '0197a3f0-1234-7abc-8def-0123456789ac');
     for (const forged of [
       `${id}-4-${mac}@${DOMAIN}`,
+      `${id}-3-${mac.replace(tag, '0'.repeat(10))}@${DOMAIN}`,
       `${other}-3-${mac}@${DOMAIN}`,
       `${id}-3-${mac}@bounces.other.example`,
       `${id}-03-${mac}@${DOMAIN}`,
@@ -43,12 +48,19 @@ describe('a return path', () => {
     expect(readVerp(address, Buffer.alloc(32, 8))).toBeNull();
   });
 
+  test('proves the address and the stream, and no other', () => {
+    const claim = { messageId: ID, streamId: STREAM, address: 'ann@RECEIVER.example' };
+    expect(recipientTag(claim, SECRET)).toBe(tag);
+    for (const other of [{ address: 'bea@receiver.example' }, { streamId: ID }, { messageId: STREAM }])
+      expect(recipientTag({ ...claim, ...other }, SECRET)).not.toBe(tag);
+  });
+
   test('fits a local part, for every message and recipient', () => {
     fc.assert(
       fc.property(fc.uuid(), fc.integer({ min: 0, max: 32_767 }), (messageId, ordinal) => {
-        const localPart = verpLocalPart({ messageId, ordinal }, returnPath);
-        expect(localPart.length).toBeLessThanOrEqual(53);
-        expect(readVerp(`${localPart}@${DOMAIN}`, SECRET)).toEqual({ messageId, ordinal });
+        const localPart = verpLocalPart({ messageId, ordinal, tag }, returnPath);
+        expect(localPart.length).toBeLessThanOrEqual(64);
+        expect(readVerp(`${localPart}@${DOMAIN}`, SECRET)).toEqual({ messageId, ordinal, tag });
       }),
     );
   });

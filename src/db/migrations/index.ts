@@ -4,10 +4,16 @@ import * as foundation from './0001-foundation.ts';
 import * as senderIdentity from './0002-sender-identity.ts';
 import * as people from './0003-people.ts';
 import * as tokens from './0004-tokens.ts';
+import * as webhooks from './0005-webhooks.ts';
+import * as delivery from './0006-delivery.ts';
+import * as incoming from './0007-incoming.ts';
 
 export const migrations: Record<string, Migration> = {
   '0001-foundation': foundation,
   '0002-sender-identity': senderIdentity,
   '0003-people': people,
   '0004-tokens': tokens,
+  '0005-webhooks': webhooks,
+  '0006-delivery': delivery,
+  '0007-incoming': incoming,
 };

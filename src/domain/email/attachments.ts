@@ -56,7 +56,8 @@ export function checkAttachments(
   return attachments;
 }
 
-function fileNameFlaw(name: string): string | null {
+/** Why nothing may be attached under this name, or null. */
+export function fileNameFlaw(name: string): string | null {
   if (name.trim() === '') return 'is empty';
   const flaw = lineFlaw(name);
   if (flaw !== null) return flaw;

@@ -26,7 +26,7 @@ export interface LinkActions {
   readonly invitation: LinkAction<InvitationFacts, 'password', 'name'>;
   readonly resetPassword: LinkAction<{ readonly email: string }, 'password'>;
   readonly confirmEmail: LinkAction<{ readonly email: string }, never>;
-  readonly confirmContact: LinkAction<{ readonly email: string }, never>;
+  readonly confirmContact: LinkAction<{ readonly email: string; readonly accountName: string }, never>;
   readonly signUp: LinkAction<{ readonly email: string }, 'name' | 'password' | 'accountName'>;
 }
 
@@ -129,12 +129,12 @@ export const linkPages: Readonly<Record<string, Find>> = {
   ),
   'confirm-contact': page(
     ({ confirmContact }) => confirmContact,
-    ({ email }) => ({
+    ({ email, accountName }) => ({
       title: 'Confirm your address',
-      intro: `May we write to ${email} when something is wrong with the account? If you know nothing of this, close the page: nothing happens.`,
+      intro: `May we write to ${email} when something is wrong with the account ${accountName}? If you know nothing of this, close the page: nothing happens.`,
       fields: [],
       button: 'Yes, confirm',
-      done: `${email} is an emergency contact now. You can close this page.`,
+      done: `${email} is an emergency contact of ${accountName} now. You can close this page.`,
     }),
   ),
   'sign-up': page(

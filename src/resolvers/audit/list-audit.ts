@@ -2,6 +2,7 @@
 import { type AuditRow, listAudit as listRows } from '#/db/audit.ts';
 import { NotFound } from '#/domain/errors.ts';
 import { query } from '../define.ts';
+import { checkFilterText } from '../filter-text.ts';
 
 export interface AuditFilter {
   readonly action: string | null;
@@ -29,6 +30,7 @@ export const listAudit = query({
   errors: [NotFound],
   async run({ scope, fail }, { accountId, first, after, filter }: AuditRequest): Promise<AuditPage> {
     if (accountId !== scope.accountId) fail(new NotFound());
+    checkFilterText('action', filter.action);
     const rows = await listRows(scope, { ...filter, after, limit: first + 1 });
     return { entries: rows.slice(0, first), hasMore: rows.length > first };
   },

@@ -3,6 +3,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Database } from '#/db/client.ts';
 import { findReturnPath, listSigningKeys } from '#/db/dkim-keys.ts';
+import { listSystemSenderDomains } from '#/db/installation.ts';
 import { readPrivateKey } from '#/mail/dkim/keys.ts';
 import type { SigningKey } from '#/mail/dkim/sign.ts';
 import type { Channel, Clock, SecretBox } from '#/runtime/ports.ts';
@@ -35,14 +36,16 @@ export function createSenderKeys(deps: {
   deps.channel.on('config', () => entries.clear());
 
   const load = async (accountId: string, domain: string): Promise<Known> => {
+    const lent = await listSystemSenderDomains(deps.db, accountId);
+    const holderId = lent.find(({ name }) => name === domain)?.holderId ?? accountId;
     const [rows, returnPath] = await Promise.all([
-      listSigningKeys(deps.db, accountId, domain),
-      findReturnPath(deps.db, accountId, domain),
+      listSigningKeys(deps.db, holderId, domain),
+      findReturnPath(deps.db, holderId, domain),
     ]);
     const keys = rows.map(({ id, selector, algorithm, privateKeyEncrypted }): SigningKey => {
       let privateKey = opened.get(id);
       if (privateKey === undefined) {
-        privateKey = readPrivateKey(deps.secrets.open(privateKeyEncrypted, sealPurpose({ accountId, id })));
+        privateKey = readPrivateKey(deps.secrets.open(privateKeyEncrypted, sealPurpose({ accountId: holderId, id })));
         if (opened.size >= MAX_ENTRIES) opened.clear();
         opened.set(id, privateKey);
       }

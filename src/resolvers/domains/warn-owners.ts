@@ -1,5 +1,6 @@
 // Tells the owner of an account that a domain is about to stop, or has stopped, being one to send from.
 import { listOwnerAddresses } from '#/db/domains.ts';
+import { encodeId } from '#/domain/ids.ts';
 import { GRACE_MS } from '#/domain/sender-identity/rules.ts';
 import type { Deps } from '../deps.ts';
 import { letterOf } from '../system-mail/letter.ts';
@@ -9,7 +10,8 @@ import type { Applied } from './apply-observations.ts';
 export async function warnOwners(deps: Deps, { domain, warning }: Applied): Promise<void> {
   if (warning === null) return;
   const { name, accountId } = domain;
-  deps.log.warn({ accountId, domain: name, kind: warning.kind }, 'the DKIM records of a domain are gone');
+  const about = { accountId: encodeId('account', accountId), domain: name, kind: warning.kind };
+  deps.log.warn(about, 'the DKIM records of a domain are gone');
   const since = warning.lostSince.toISOString().slice(0, 10);
   const end = new Date(warning.lostSince.getTime() + GRACE_MS).toISOString().slice(0, 10);
   const letter =

@@ -1,13 +1,14 @@
 // Acceptance, inside the transaction: replays what an idempotency key has answered before, leaves out suppressed
 // recipients, and writes messages, content, recipients, queue rows and events, each kind in one statement for all
 // emails of the group.
-import { enqueue, lanes, type NewQueuedRecipient } from '#/db/delivery-queue.ts';
+import { enqueue, lanes, type NewQueuedRecipient, readFront } from '#/db/delivery-queue.ts';
 import { claimIdempotencyKeys, findIdempotencyKeys, type IdempotencyClaim } from '#/db/idempotency-keys.ts';
 import { findMessages, insertContents, insertMessages, type MessageRow } from '#/db/messages.ts';
 import { insertRecipients, type RecipientRow } from '#/db/recipients.ts';
 import type { WriteScope } from '#/db/scope.ts';
 import { findSuppressions } from '#/db/suppressions.ts';
 import { deliverBy } from '#/domain/delivery/lifetime.ts';
+import { Turns } from '#/domain/delivery/turns.ts';
 import {
   AllRecipientsSuppressed,
   type ExpectedError,
@@ -38,12 +39,13 @@ export async function acceptEmails(
   const outcomes = new Map<PreparedEmail, Outcome>();
   const { first, repeated } = partByKey(group);
   // Two turns to the database: what must be known, and then all that is written.
-  const [fresh, suppressions] = await Promise.all([
+  const [fresh, suppressions, front] = await Promise.all([
     answerHeldKeys(scope, first, outcomes),
     listSuppressed(scope, first),
+    readFront(scope),
   ]);
   const accepted = leaveOutSuppressed(scope, inside, fresh, suppressions, outcomes);
-  await Promise.all([claimKeys(scope, accepted), store(scope, inside, accepted)]);
+  await Promise.all([claimKeys(scope, accepted), store(scope, inside, accepted, front)]);
   for (const { prepared, message } of accepted) outcomes.set(prepared, message);
   for (const [later, earlier] of repeated) outcomes.set(later, answerAgain(later, earlier, outcomes.get(earlier)));
   return group.map((prepared) => {
@@ -179,7 +181,7 @@ function messageOf(scope: WriteScope, inside: Inside, prepared: PreparedEmail): 
     metadata: hasMetadata ? { ...email.metadata } : null,
     acceptedAt: scope.now,
     sendAt: email.sendAt,
-    deliverBy: deliverBy(stream.kind, email.sendAt ?? scope.now, email.expiresAt),
+    deliverBy: deliverBy(stream.kind, stream.lifetimeMinutes, email.sendAt ?? scope.now, email.expiresAt),
     expiresAt: expiryOf(scope.now, retentionDays),
     messageIdHeader: email.messageId ?? `<${encodeId('message', id)}@${email.from.domain}>`,
     attachments:
@@ -191,7 +193,10 @@ function messageOf(scope: WriteScope, inside: Inside, prepared: PreparedEmail): 
   };
 }
 
-async function store(scope: WriteScope, inside: Inside, accepted: readonly Candidate[]): Promise<void> {
+/** Of this process; a transaction that fails leaves gaps, which harm nobody. */
+const turns = new Turns();
+
+async function store(scope: WriteScope, inside: Inside, accepted: readonly Candidate[], front: number): Promise<void> {
   if (accepted.length === 0) return;
   const recipients: RecipientRow[] = [];
   const queued: NewQueuedRecipient[] = [];
@@ -233,6 +238,8 @@ async function store(scope: WriteScope, inside: Inside, accepted: readonly Candi
         domain: mailbox.domain,
         dueAt: message.sendAt ?? scope.now,
         deliverBy: message.deliverBy,
+        ready: !scheduled,
+        turn: scheduled ? 0 : turns.next(accountId, streamId, prepared.stream.kind, front),
       });
     });
   }

@@ -4,12 +4,13 @@ import type { Reach } from '#/db/scope.ts';
 import type { ServerRow, StreamRow } from '#/db/servers.ts';
 import { validateEmail } from '#/domain/email-input.ts';
 import { requestHash } from '#/domain/email/request-hash.ts';
-import type { EmailInput, ValidEmail } from '#/domain/email/types.ts';
-import { parseMailbox } from '#/domain/email-address.ts';
+import type { Attachment, EmailInput, ValidEmail } from '#/domain/email/types.ts';
+import { type Mailbox, parseMailbox } from '#/domain/email-address.ts';
 import { InvalidInput, NotFound, SenderNotVerified } from '#/domain/errors.ts';
 import type { Actor } from '#/domain/actor.ts';
 import { encodeContent } from '#/mail/content.ts';
 import type { Deps } from '../deps.ts';
+import type { ConfirmedSignature } from '#/db/sender-signatures.ts';
 import type { SendingProfile } from './sending-profiles.ts';
 
 /** `serverId`: UUID; null stands for the calling token's server. */
@@ -17,11 +18,31 @@ export interface SendEmailRequest extends EmailInput {
   readonly serverId: string | null;
 }
 
+/** What acceptance needs to know of an email, whether it came in parts (API) or as one (SMTP). */
+export interface AcceptableEmail
+  extends Pick<
+    ValidEmail,
+    | 'from'
+    | 'recipients'
+    | 'subject'
+    | 'messageId'
+    | 'tag'
+    | 'metadata'
+    | 'trackOpens'
+    | 'trackLinks'
+    | 'sendAt'
+    | 'expiresAt'
+    | 'idempotencyKey'
+    | 'estimatedSize'
+  > {
+  readonly attachments: readonly Pick<Attachment, 'name' | 'contentType' | 'size'>[];
+}
+
 export interface PreparedEmail {
   readonly server: ServerRow;
   readonly stream: StreamRow & { readonly kind: 'TRANSACTIONAL' | 'BROADCAST' };
   readonly retentionDays: number;
-  readonly email: ValidEmail;
+  readonly email: AcceptableEmail;
   readonly content: Buffer;
   /** Null without an idempotency key. */
   readonly requestHash: Buffer | null;
@@ -52,21 +73,35 @@ export async function prepareEmail(
   };
 }
 
-/** Throws unless the server may send from the address. A signature brings its name and Reply-To where the email has none. */
-function asSender({ verifiedDomains, signatures }: SendingProfile, email: ValidEmail): ValidEmail {
-  const { from, replyTo } = email;
+/** Throws unless the server may send from the address. Undefined: because its domain is verified. */
+export function signatureFor(
+  { verifiedDomains, signatures }: SendingProfile,
+  from: Mailbox,
+): ConfirmedSignature | undefined {
   const signature = signatures.get(from.key);
   if (signature === undefined && !verifiedDomains.has(from.domain)) throw new SenderNotVerified(from.address);
+  return signature;
+}
+
+export function replyToOf(signature: ConfirmedSignature | undefined): Mailbox | null {
+  const answers = signature === undefined || signature.replyTo === null ? null : parseMailbox(signature.replyTo);
+  return answers?.ok === true ? answers.mailbox : null;
+}
+
+/** A signature brings its name and Reply-To where the email has none. */
+function asSender(profile: SendingProfile, email: ValidEmail): ValidEmail {
+  const { from, replyTo } = email;
+  const signature = signatureFor(profile, from);
   if (signature === undefined) return email;
-  const answers = signature.replyTo === null ? null : parseMailbox(signature.replyTo);
+  const answers = replyToOf(signature);
   return {
     ...email,
     from: { ...from, name: from.name ?? signature.name },
-    replyTo: replyTo.length === 0 && answers?.ok === true ? [answers.mailbox] : replyTo,
+    replyTo: replyTo.length === 0 && answers !== null ? [answers] : replyTo,
   };
 }
 
-async function profileFor(
+export async function profileFor(
   deps: Deps,
   actor: Actor,
   { accountId, servers }: Reach,
@@ -81,7 +116,7 @@ async function profileFor(
   return profile;
 }
 
-function sendingStream(profile: SendingProfile, actor: Actor, slug: string): PreparedEmail['stream'] {
+export function sendingStream(profile: SendingProfile, actor: Actor, slug: string): PreparedEmail['stream'] {
   const stream = profile.streams.get(slug);
   const bound = actor.kind === 'SERVER_TOKEN' ? actor.streamId : null;
   if (stream === undefined || (bound !== null && stream.id !== bound)) {

@@ -5,6 +5,7 @@ import { findAccount, listVerifiedDomains } from '#/db/accounts.ts';
 import type { Database } from '#/db/client.ts';
 import { readScope } from '#/db/scope.ts';
 import { listServerDomains } from '#/db/domains.ts';
+import { listSystemSenderDomains } from '#/db/installation.ts';
 import { type ConfirmedSignature, listConfirmedSignatures } from '#/db/sender-signatures.ts';
 import { findServer, listStreams, type ServerRow, type StreamRow } from '#/db/servers.ts';
 import type { Channel, Clock } from '#/runtime/ports.ts';
@@ -52,13 +53,14 @@ export function createSendingProfiles(deps: { db: Database; clock: Clock; channe
 
 async function load(db: Database, accountId: string, serverId: string): Promise<SendingProfile | null> {
   const scope = readScope(db, { accountId, servers: [serverId], streamId: null });
-  const [server, account, streams, domains, allowed, signatures] = await Promise.all([
+  const [server, account, streams, domains, allowed, signatures, lent] = await Promise.all([
     findServer(scope, serverId),
     findAccount(scope),
     listStreams(scope, [serverId]),
     listVerifiedDomains(scope),
     listServerDomains(scope, [serverId]),
     listConfirmedSignatures(scope),
+    listSystemSenderDomains(db, accountId),
   ]);
   if (server === undefined || account === undefined) return null;
   const own = new Set(allowed.map(({ name }) => name));
@@ -68,7 +70,7 @@ async function load(db: Database, accountId: string, serverId: string): Promise<
   return {
     server,
     streams: new Map(streams.map((stream) => [stream.slug, stream])),
-    verifiedDomains: new Set(usable),
+    verifiedDomains: new Set([...usable, ...lent.map(({ name }) => name)]),
     signatures: new Map(addresses.map((signature) => [signature.addressKey, signature])),
     retentionDays: account.retentionDays,
   };

@@ -8,6 +8,7 @@ import { MAX_EMERGENCY_CONTACTS } from '#/domain/identity/rules.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { command } from '../define.ts';
 import { makeOneTimeSecret } from '../one-time-secret.ts';
+import { countAccountMails } from '../passwords/mail-guesses.ts';
 import { contactLetter, linkColumns } from './contact-link.ts';
 
 export interface AddEmergencyContactRequest {
@@ -48,6 +49,7 @@ export const addEmergencyContact = command({
     if ((await listContacts(scope)).length > MAX_EMERGENCY_CONTACTS) {
       fail(new LimitReached('emergency contacts for an account', MAX_EMERGENCY_CONTACTS));
     }
+    await countAccountMails(scope, [email]);
     return { contact, account };
   },
   afterwards: ({ deps, prepared: { link } }, _input, { contact, account }) =>

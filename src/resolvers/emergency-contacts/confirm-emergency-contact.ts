@@ -24,7 +24,10 @@ const confirm = command({
 });
 
 /** What the link is about; null when it is not one of ours, is used, or has expired. */
-export async function findContactConfirmation(deps: Deps, secret: string): Promise<ContactRow | null> {
+export async function findContactConfirmation(
+  deps: Deps,
+  secret: string,
+): Promise<(ContactRow & { readonly accountName: string }) | null> {
   const hash = hashOfSecret(secret);
   return hash === null ? null : ((await findContactBySecret(deps.db, hash, deps.clock.now())) ?? null);
 }

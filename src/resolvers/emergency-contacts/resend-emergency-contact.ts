@@ -6,6 +6,7 @@ import { encodeId } from '#/domain/ids.ts';
 import { RESEND_MS } from '#/domain/sender-identity/rules.ts';
 import { command } from '../define.ts';
 import { makeOneTimeSecret } from '../one-time-secret.ts';
+import { countAccountMails } from '../passwords/mail-guesses.ts';
 import { contactLetter, linkColumns } from './contact-link.ts';
 
 export const resendEmergencyContact = command({
@@ -27,6 +28,7 @@ export const resendEmergencyContact = command({
     if (scope.now.getTime() - last < RESEND_MS) {
       fail(new Conflict(`A mail went to ${contact.email} just now; wait a minute before the next.`));
     }
+    await countAccountMails(scope, [contact.email]);
     return updateContact(scope, id, linkColumns(prepared.link, scope.now));
   },
   afterwards: ({ deps, prepared: { accountName, link } }, _input, contact) =>

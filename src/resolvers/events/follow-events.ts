@@ -2,14 +2,17 @@
 import { NotFound } from '#/domain/errors.ts';
 import { stream } from '../define.ts';
 import { type EventsRequest, toLogRequest } from './log-request.ts';
-
-export type { LiveSource } from '#/events/live-source.ts';
+import { untilServerIsDeleted } from './until-server-is-deleted.ts';
 
 export const followEvents = stream({
   permission: 'event.read',
   errors: [NotFound],
-  async open({ scope, deps, fail }, request: EventsRequest) {
+  async open({ scope, deps, caller, fail }, request: EventsRequest) {
     const { reach, filter, after } = (await toLogRequest(deps, scope, request)) ?? fail(new NotFound());
-    return deps.feed.subscribe({ ...reach, filter, after });
+    return untilServerIsDeleted(
+      { deps, scope, caller },
+      reach.serverId,
+      deps.feed.subscribe({ ...reach, filter, after }),
+    );
   },
 });

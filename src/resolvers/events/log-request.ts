@@ -9,6 +9,7 @@ import type { EventType, LogPosition } from '#/events/catalogue.ts';
 import { decodeCursor, encodeCursor } from '#/events/cursor.ts';
 import { type EventFilter, FIRST_ID, readFloor } from '#/events/log.ts';
 import type { Deps } from '../deps.ts';
+import { checkFilterText } from '../filter-text.ts';
 
 export interface MessageEventFilter {
   readonly types?: readonly EventType[] | null | undefined;
@@ -54,7 +55,7 @@ async function toEventFilter(scope: ReadScope, serverId: string, given: MessageE
   return {
     ...(types ? { types } : {}),
     ...(streams ? { streamIds: await streamIdsOf(scope, serverId, streams) } : {}),
-    ...(typeof tag === 'string' ? { tag } : {}),
+    ...(typeof tag === 'string' ? { tag: checkFilterText('tag', tag) } : {}),
     ...(typeof recipient === 'string' ? { recipient: addressOf(recipient) } : {}),
     // What is no id of a message is the id of none.
     ...(typeof messageId === 'string' ? { messageId: decodeIdOf('message', messageId) ?? FIRST_ID } : {}),

@@ -6,7 +6,7 @@ import type { LoggedEvent, LogPosition } from '#/events/catalogue.ts';
 import { decodeCursor, encodeCursor } from '#/events/cursor.ts';
 import { type MessageEventsKey, readMessageEvents } from '#/events/log.ts';
 
-export { type EventType, eventTypes, type LoggedEvent } from '#/events/catalogue.ts';
+export { type EventType, eventTypes, type LoggedEvent, NO_MESSAGE } from '#/events/catalogue.ts';
 export type { MessageEventsKey } from '#/events/log.ts';
 
 export type EventOf<T extends LoggedEvent['type']> = Extract<LoggedEvent, { readonly type: T }>;

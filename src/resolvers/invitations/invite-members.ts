@@ -14,6 +14,7 @@ import { command } from '../define.ts';
 import { checkGrants, type GrantRequest, grantsText } from '../members/check-grants.ts';
 import { lockActor } from '../members/lock-members.ts';
 import { makeOneTimeSecret, type OneTimeSecret } from '../one-time-secret.ts';
+import { countAccountMails } from '../passwords/mail-guesses.ts';
 import { invitationLetter, linkColumns } from './invitation.ts';
 
 export interface InviteMembersRequest {
@@ -66,6 +67,10 @@ export const inviteMembers = command({
     await checkGrants(scope, servers);
     await refuseKnown(scope, prepared);
     await checkLimits(scope, prepared.length);
+    await countAccountMails(
+      scope,
+      prepared.map(({ email }) => email),
+    );
     const invitations = prepared.map(
       ({ email, key, link }): InvitationRow => ({
         accountId: scope.accountId,

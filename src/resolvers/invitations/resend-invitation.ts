@@ -7,6 +7,7 @@ import { RESEND_MS } from '#/domain/sender-identity/rules.ts';
 import { command } from '../define.ts';
 import { lockActor } from '../members/lock-members.ts';
 import { makeOneTimeSecret } from '../one-time-secret.ts';
+import { countAccountMails } from '../passwords/mail-guesses.ts';
 import { invitationLetter, linkColumns } from './invitation.ts';
 
 export const resendInvitation = command({
@@ -27,6 +28,7 @@ export const resendInvitation = command({
     if (scope.now.getTime() - invitation.sentAt.getTime() < RESEND_MS) {
       fail(new Conflict(`A mail went to ${invitation.email} just now; wait a minute before the next.`));
     }
+    await countAccountMails(scope, [invitation.email]);
     return updateInvitation(scope, id, linkColumns(prepared.link, scope.now));
   },
   afterwards: ({ deps, caller, prepared: { accountName, link } }, _input, invitation) => {

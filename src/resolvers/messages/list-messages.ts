@@ -10,6 +10,7 @@ import { BadUserInput, InvalidCursor, NotFound } from '#/domain/errors.ts';
 import { decodeIdOf } from '#/domain/ids.ts';
 import { metadataTerms, subjectTerms } from '#/domain/search-terms.ts';
 import { query } from '../define.ts';
+import { checkFilterText } from '../filter-text.ts';
 
 export interface MessageFilter {
   /** Slug. */
@@ -54,7 +55,7 @@ export const listMessages = query({
       now: deps.clock.now(),
       streamId: await streamIdOf(scope, serverId, filter.stream ?? null),
       fromKey: addressKeyOf('from', filter.from ?? null),
-      tag: filter.tag ?? null,
+      tag: checkFilterText('tag', filter.tag ?? null),
       addressKey: addressKeyOf('recipient', filter.recipient ?? null),
       status: filter.status ?? null,
       terms: [...wordsOf(filter.subject ?? null), ...metadataTerms(metadata ?? {})],

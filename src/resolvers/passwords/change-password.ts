@@ -10,7 +10,7 @@ import { personalCommand } from '../define-personal.ts';
 import { secretHashOf } from '../sessions/session-check.ts';
 import { refuseCookieOnSocket } from '../sign-in/cookie-on-socket.ts';
 import { forgiveGuesses } from '../sign-in/guesses.ts';
-import { compareCurrentPassword, guessOf } from './current-password.ts';
+import { compareCurrentPassword, guessOf, wrongPassword } from './current-password.ts';
 import { hashNewPassword } from './hash-new-password.ts';
 import { passwordChangedLetter } from './letters.ts';
 
@@ -37,11 +37,11 @@ export const changePassword = personalCommand({
     return { compared, passwordHash, secret };
   },
   async run({ scope, person, prepared, fail }) {
-    const user = (await lockUser(scope, person.userId)) ?? fail(new InvalidCredentials());
+    const user = (await lockUser(scope, person.userId)) ?? fail(wrongPassword());
     if ((await lockSession(scope, person.session.id)) === undefined)
       throw new Unauthenticated('This session has ended.');
     // Another request has changed it since it was compared.
-    if (user.passwordHash !== prepared.compared) fail(new InvalidCredentials());
+    if (user.passwordHash !== prepared.compared) fail(wrongPassword());
     await updateUser(scope, user.id, { passwordHash: prepared.passwordHash, passwordChangedAt: scope.now });
     await deleteSessions(scope, user.id, person.session.id);
     await deleteLinks(scope, user.id);

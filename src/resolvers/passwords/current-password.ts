@@ -12,6 +12,11 @@ export function guessOf({ userId }: Pick<Person, 'userId'>): Guess {
   return { kind: 'device', about: userId };
 }
 
+/** Whose it is stands fast: nothing is wrong with the address. */
+export function wrongPassword(): InvalidCredentials {
+  return new InvalidCredentials('The password is not right.');
+}
+
 /** The hash that it matched. Throws InvalidCredentials, which is counted, or RateLimited. */
 export function compareCurrentPassword(
   deps: Deps,
@@ -25,6 +30,6 @@ export function compareCurrentPassword(
     const hash = (await findUser(deps.db, person.userId))?.passwordHash ?? null;
     if ((await deps.passwords.verify(hash, password)).matches) return hash;
     await countGuess(deps, visitor, [guess]);
-    throw new InvalidCredentials();
+    throw wrongPassword();
   });
 }

@@ -15,6 +15,7 @@ import {
 } from '#/domain/sender-identity/rules.ts';
 import { checkName } from '#/domain/streams.ts';
 import { command } from '../define.ts';
+import { countAccountMails } from '../passwords/mail-guesses.ts';
 import { columnsOf, confirmationMail, confirmationUrl, makeConfirmation } from './confirmation.ts';
 
 export interface AddSenderSignatureRequest {
@@ -60,6 +61,7 @@ export const addSenderSignature = command({
     if (unconfirmed > MAX_UNCONFIRMED_SIGNATURES) {
       fail(new LimitReached('sender signatures may wait for confirmation', MAX_UNCONFIRMED_SIGNATURES));
     }
+    await countAccountMails(scope, [signature.address]);
     return signature;
   },
   afterwards: ({ deps, prepared }, _input, signature) => {

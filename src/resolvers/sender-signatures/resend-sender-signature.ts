@@ -5,6 +5,7 @@ import { Conflict, NotFound } from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { RESEND_MS } from '#/domain/sender-identity/rules.ts';
 import { command } from '../define.ts';
+import { countAccountMails } from '../passwords/mail-guesses.ts';
 import { columnsOf, confirmationMail, confirmationUrl, makeConfirmation } from './confirmation.ts';
 
 export const resendSenderSignature = command({
@@ -26,6 +27,7 @@ export const resendSenderSignature = command({
     if (scope.now.getTime() - last < RESEND_MS) {
       fail(new Conflict(`A mail went to ${signature.address} just now; wait a minute before the next.`));
     }
+    await countAccountMails(scope, [signature.address]);
     return updateSignature(scope, id, columnsOf(prepared.confirmation, scope.now));
   },
   afterwards: ({ deps, prepared }, _input, signature) => {

@@ -15,6 +15,8 @@ export async function insertDefaultStreams(scope: WriteScope, ids: Ids, serverId
       description: null,
       kind,
       createdAt: scope.now,
+      inDoubtPolicy: 'RETRY' as const,
+      lifetimeMinutes: null,
       archivedAt: null,
       purgeAt: null,
     });

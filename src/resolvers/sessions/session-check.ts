@@ -1,9 +1,10 @@
 // Who a session is. Asked of the database at every request, so that a changed right holds from the next one on; whoever
 // keeps a connection open (WebSocket, SSE) follows the session, and hears within a second, or at once when it is told
-// (`people`), that it ended or that its rights are others.
+// (`people`), that it ended or that its rights are others. A connection belongs to the secret that it was opened with: what
+// renews that (a fresh proof, a new password) ends it, or whoever read the old secret would gain by the renewal.
 import { hash as digest } from 'node:crypto';
 import type { Database } from '#/db/client.ts';
-import { findSessionBySecret, findSessionFacts, touchSession } from '#/db/sessions.ts';
+import { findSessionBySecret, findSessionFacts, type SessionFacts, touchSession } from '#/db/sessions.ts';
 import { SESSION_SEEN_SECONDS } from '#/domain/identity/rules.ts';
 import type { Person } from '#/domain/person.ts';
 import { isWellFormedSession } from '#/domain/token.ts';
@@ -12,13 +13,13 @@ import { toPerson } from './to-person.ts';
 
 const SWEEP_MS = 1_000;
 
-/** `dead`: signed out or revoked, for good. `changed`: its rights are others, or its time is over. */
+/** `dead`: signed out or revoked, for good. `changed`: rights or secret are others, or its time is over. */
 export type SessionEnd = 'dead' | 'changed';
 
 export interface SessionCheck extends AsyncDisposable {
   /** Null when there is no such live session. Never throws for bad input. */
   check(secret: string, byCookie: boolean): Promise<Person | null>;
-  /** The same session as it is now. */
+  /** The same session as it is now. Null: it is over, or has another secret, of which its followers are told. */
   renew(person: Person): Promise<Person | null>;
   /** `end` is called at most once. Returns the way to stop. */
   follow(person: Person, end: (how: SessionEnd) => void): () => void;
@@ -27,6 +28,19 @@ export interface SessionCheck extends AsyncDisposable {
 interface Follower {
   readonly person: Person;
   end(how: SessionEnd): void;
+}
+
+/** Each hears at most once: whoever is told is no follower any more. */
+function tell(followers: readonly Follower[], facts: SessionFacts | undefined, now: Date): void {
+  const person = facts === undefined ? null : toPerson(facts, now, false);
+  for (const follower of followers) {
+    if (facts === undefined) follower.end('dead');
+    else if (person?.rights !== follower.person.rights || !hasSecretOf(facts, follower.person)) follower.end('changed');
+  }
+}
+
+function hasSecretOf(facts: SessionFacts, { session }: Person): boolean {
+  return facts.secretHash.equals(session.secretHash);
 }
 
 export function secretHashOf(secret: string): Buffer {
@@ -44,14 +58,7 @@ export function createSessionCheck(deps: { db: Database; clock: Clock; channel: 
     const now = clock.now();
     const ids = watched.map(([id]) => id);
     const known = new Map((await findSessionFacts(db, ids, now)).map((facts) => [facts.id, facts]));
-    for (const [id, all] of watched) {
-      const facts = known.get(id);
-      const person = facts === undefined ? null : toPerson(facts, now, false);
-      for (const follower of [...all]) {
-        if (facts === undefined) follower.end('dead');
-        else if (person === null || person.rights !== follower.person.rights) follower.end('changed');
-      }
-    }
+    for (const [id, all] of watched) tell([...all], known.get(id), now);
   };
   const sweepSafely = () => sweep().catch((error: unknown) => log.warn({ error }, 'sessions could not be looked at'));
 
@@ -77,8 +84,12 @@ export function createSessionCheck(deps: { db: Database; clock: Clock; channel: 
     },
     async renew(person) {
       const now = clock.now();
-      const [facts] = await findSessionFacts(db, [person.session.id], now);
-      return facts === undefined ? null : toPerson(facts, now, person.byCookie);
+      const { id } = person.session;
+      const [facts] = await findSessionFacts(db, [id], now);
+      if (facts === undefined) return null;
+      if (hasSecretOf(facts, person)) return toPerson(facts, now, person.byCookie);
+      tell([...(followers.get(id) ?? [])], facts, now);
+      return null;
     },
     follow(person, end) {
       const { id } = person.session;

@@ -2,9 +2,10 @@
 // anybody has the address.
 import type { SystemWriteScope } from '#/db/scope.ts';
 import { emailKeyOf, findUserByEmail, lockUser, updateUser, type UserRow } from '#/db/users.ts';
+import { networkOf } from '#/domain/network.ts';
 import type { Deps } from '../deps.ts';
 import type { Visitor } from '../visitor.ts';
-import { admitGuess, countFailure, forgiveGuesses, type Guess, inLines, lockGuesses, networkOf } from './guesses.ts';
+import { admitGuess, countFailure, forgiveGuesses, type Guess, inLines, lockGuesses } from './guesses.ts';
 import { knownDeviceOf } from './known-device.ts';
 
 /** RFC 5321 §4.5.3.1: 64 for the local part, 255 for the domain. */

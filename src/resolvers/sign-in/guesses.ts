@@ -4,7 +4,7 @@
 // do not all pass before the first is counted; over processes there may be one under way in each.
 import { createHash } from 'node:crypto';
 import { clearGuessCounters, findGuessCounters, lockGuessCounter, saveGuessCounter } from '#/db/guess-counters.ts';
-import type { SystemWriteScope } from '#/db/scope.ts';
+import type { SystemWriteScope, WriteScope } from '#/db/scope.ts';
 import { RateLimited } from '#/domain/errors.ts';
 import { afterFailure, freeGuessesLeft, type GuessCount, type GuessKind, waitOf } from '#/domain/identity/throttle.ts';
 import type { Deps } from '../deps.ts';
@@ -33,14 +33,14 @@ export async function lockGuess(scope: SystemWriteScope, guess: Guess): Promise<
 }
 
 /** All of them, with the longest wait. */
-export async function lockGuesses(scope: SystemWriteScope, guesses: readonly Guess[]): Promise<void> {
+export async function lockGuesses(scope: WriteScope | SystemWriteScope, guesses: readonly Guess[]): Promise<void> {
   const waits: number[] = [];
   for (const { key } of inOrder(guesses)) waits.push(waitOf(await lockGuessCounter(scope, key), scope.now));
   refuse(waits);
 }
 
 /** Free guesses that are left of the first of them. */
-export async function countFailure(scope: SystemWriteScope, guesses: readonly Guess[]): Promise<number> {
+export async function countFailure(scope: WriteScope | SystemWriteScope, guesses: readonly Guess[]): Promise<number> {
   let left = 0;
   for (const { guess, key } of inOrder(guesses)) {
     const count = afterFailure(guess.kind, await lockGuessCounter(scope, key), scope.now);
@@ -76,19 +76,6 @@ export async function inLine<T>(guess: Guess, run: () => Promise<T>): Promise<T>
   } finally {
     if (lines.get(key) === settled) lines.delete(key);
   }
-}
-
-/** One customer's addresses count as one: /64 of IPv6. */
-export function networkOf(ipAddress: string): string {
-  if (!ipAddress.includes(':')) return ipAddress;
-  const [head = '', tail = ''] = ipAddress.split('::', 2);
-  const groups = head.split(':').filter((group) => group !== '');
-  const rest = tail.split(':').filter((group) => group !== '');
-  const zeros = ipAddress.includes('::') ? Math.max(0, 8 - groups.length - rest.length) : 0;
-  return [...groups, ...Array.from({ length: zeros }, () => '0'), ...rest]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':');
 }
 
 /** In one order everywhere, so that two transactions never wait for each other. */

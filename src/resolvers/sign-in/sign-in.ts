@@ -3,6 +3,7 @@
 import type { SystemWriteScope } from '#/db/scope.ts';
 import { deleteSession } from '#/db/sessions.ts';
 import { InvalidCredentials } from '#/domain/errors.ts';
+import { encodeId } from '#/domain/ids.ts';
 import { openCommand } from '../define-personal.ts';
 import type { Visitor } from '../visitor.ts';
 import { type BegunSession, beginSession, handToBrowser } from './begin-session.ts';
@@ -22,7 +23,8 @@ export const signIn = openCommand({
     if (begun === null) {
       // Never what was typed: passwords end in the field of the address.
       const { requestId, ipAddress } = visitor;
-      deps.log.info({ userId, requestId, ipAddress }, 'a sign-in failed');
+      const who = userId === null ? null : encodeId('user', userId);
+      deps.log.info({ userId: who, requestId, ipAddress }, 'a sign-in failed');
       return fail(new InvalidCredentials());
     }
     if (visitor.person !== null) deps.channel.nudge('people');

@@ -8,7 +8,7 @@ import { minutesAfter, PROOF_MINUTES } from '#/domain/identity/rules.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { makeToken, SESSION_PREFIX } from '#/domain/token.ts';
 import { Failed, personalCommand } from '../define-personal.ts';
-import { compareCurrentPassword, guessOf } from '../passwords/current-password.ts';
+import { compareCurrentPassword, guessOf, wrongPassword } from '../passwords/current-password.ts';
 import { factorGuessOf, isShown, type ShownFactor } from '../second-factor/shown-factor.ts';
 import { secretHashOf } from '../sessions/session-check.ts';
 import { refuseCookieOnSocket } from './cookie-on-socket.ts';
@@ -45,7 +45,8 @@ export const stepUp = personalCommand({
       return { tools, guess, matched: null };
     }
     // Not even compared: a password alone must not do, and whether it is right is not told either.
-    if (person.secondFactor) return fail(new InvalidCredentials());
+    if (person.secondFactor)
+      return fail(new InvalidCredentials('A password alone will not do: show your second factor.'));
     return {
       tools,
       guess: guessOf(person),
@@ -60,7 +61,7 @@ export const stepUp = personalCommand({
     if (shown.kind === 'PASSWORD') {
       // Changed, or a second factor was set up, since it was compared.
       const changed = user.passwordHash !== matched || (await hasTwoFactorMethod(scope, person.userId));
-      if (changed) return fail(new InvalidCredentials());
+      if (changed) return fail(wrongPassword());
     } else if (!(await isShown(scope, tools, person, shown))) {
       return new Failed(new InvalidCode(undefined, await countFailure(scope, [guess])));
     }

@@ -1,6 +1,6 @@
 // One of the installation's staff looks at an account without being let in, because the law or the terms ask for it. It has
 // a reason and an end, and the owner is told at once.
-import { accountExists } from '#/db/accounts.ts';
+import { isOpenToStaff } from '#/db/accounts.ts';
 import { listOwnerAddresses } from '#/db/domains.ts';
 import { scopeOfAccount } from '#/db/scope.ts';
 import { insertStaffAccess, type NamedStaffAccess } from '#/db/staff-access.ts';
@@ -22,7 +22,7 @@ export const openComplianceReview = personalCommand({
   audit: () => null,
   prepare: async (_context, input: StaffAccessRequest) => ({ reason: checkedReason(input) }),
   async run({ scope, inside, visitor, person, prepared, fail }, { accountId, hours }): Promise<NamedStaffAccess> {
-    if (!(await accountExists(scope, accountId))) fail(new NotFound());
+    if (!(await isOpenToStaff(scope, accountId))) fail(new NotFound());
     const grant = {
       accountId,
       id: inside.ids.next(),

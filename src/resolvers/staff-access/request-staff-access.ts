@@ -1,5 +1,5 @@
 // One of the installation's staff asks the owner of an account to be let in, with a reason and an end.
-import { accountExists } from '#/db/accounts.ts';
+import { isOpenToStaff } from '#/db/accounts.ts';
 import { listOwnerAddresses } from '#/db/domains.ts';
 import { scopeOfAccount } from '#/db/scope.ts';
 import { insertStaffAccess, listUnanswered, type NamedStaffAccess } from '#/db/staff-access.ts';
@@ -21,7 +21,7 @@ export const requestStaffAccess = personalCommand({
   audit: () => null,
   prepare: async (_context, input: StaffAccessRequest) => ({ reason: checkedReason(input) }),
   async run({ scope, inside, visitor, person, prepared, fail }, { accountId, hours }): Promise<NamedStaffAccess> {
-    if (!(await accountExists(scope, accountId))) fail(new NotFound());
+    if (!(await isOpenToStaff(scope, accountId))) fail(new NotFound());
     const account = scopeOfAccount(scope, accountId);
     const waiting = await listUnanswered(account, person.userId);
     if (waiting.some((one) => staffAccessState(one, scope.now) === 'REQUESTED')) {

@@ -2,9 +2,11 @@
 import { insertStream, listStreams, lockServer, type StreamRow } from '#/db/servers.ts';
 import { collectIssues } from '#/domain/email/issues.ts';
 import { Conflict, Forbidden, InvalidInput, LimitReached, NotFound } from '#/domain/errors.ts';
+import type { InDoubtPolicy } from '#/domain/delivery/states.ts';
 import { encodeId } from '#/domain/ids.ts';
 import {
   checkDescription,
+  checkLifetime,
   checkName,
   checkSlug,
   MAX_STREAM_NAME,
@@ -19,6 +21,10 @@ export interface CreateStreamRequest {
   readonly name: string;
   readonly kind: StreamKind;
   readonly description: string | null;
+  /** RETRY unless given. */
+  readonly inDoubt?: InDoubtPolicy | null | undefined;
+  /** What is usual for the kind unless given. */
+  readonly lifetimeMinutes?: number | null | undefined;
 }
 
 export const createStream = command({
@@ -37,6 +43,7 @@ export const createStream = command({
     checkSlug(input.slug, issues);
     const name = checkName(input.name, MAX_STREAM_NAME, issues);
     if (input.description !== null) checkDescription(input.description, issues);
+    checkLifetime(input.kind, input.lifetimeMinutes ?? null, issues);
     if (issues.found.length > 0) fail(new InvalidInput(issues.found));
     const existing = await listStreams(scope, [server.id]);
     if (existing.some(({ slug }) => slug === input.slug))
@@ -53,6 +60,8 @@ export const createStream = command({
       name,
       description: input.description,
       kind: input.kind,
+      inDoubtPolicy: input.inDoubt ?? 'RETRY',
+      lifetimeMinutes: input.lifetimeMinutes ?? null,
       createdAt: scope.now,
       archivedAt: null,
       purgeAt: null,

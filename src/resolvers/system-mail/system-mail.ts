@@ -29,7 +29,7 @@ export function createSystemMail(system: SystemScope, from: string | null): Syst
         await accept(system, deps, from, mail);
       } catch (error) {
         if (error instanceof SenderNotVerified) {
-          return toLog(deps, mail, `the domain of ${from} is not verified for the account "Veredus"`);
+          return toLog(deps, mail, `no account has verified the domain of ${from}`);
         }
         deps.log.error({ error }, 'a mail of the installation was not accepted');
         toLog(deps, mail, 'it was not accepted');

@@ -1,0 +1,16 @@
+// Reading a message takes as long as who sent it likes, unless somebody looks at the clock.
+import type { Clock } from '#/runtime/ports.ts';
+
+/** The worst that the fuzzer has found takes half a second; the rest is a machine under load. */
+const MOST_MS = 15_000;
+
+export async function withinTime<T>(clock: Clock, read: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const done = new AbortController();
+  void clock.sleep(MOST_MS, done.signal).then(() => late.abort(new Error('reading a message took too long')));
+  try {
+    return await read(late.signal);
+  } finally {
+    done.abort();
+  }
+}
