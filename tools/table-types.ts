@@ -7,6 +7,7 @@ const overrides: Readonly<Record<string, string>> = {
   'domains.verified_by': `'DNS' | 'OPERATOR'`,
   'events.metadata': 'Record<string, string>',
   'messages.metadata': 'Record<string, string>',
+  'sending_pauses.evidence': 'Record<string, unknown>',
   'shaping_measures.kind': `'SLOW' | 'ONE_CONNECTION' | 'SUSPEND' | 'LIMITS'`,
   'second_factor_challenges.purpose': `'ENROLL_TOTP' | 'ENROLL_PASSKEY' | 'VERIFY_PASSKEY'`,
 };

@@ -71,6 +71,8 @@ export async function listDueTimes(scope: ReadScope, messageIds: readonly string
     .selectFrom('deliveryQueue')
     .select(['messageId', 'ordinal', 'dueAt', 'leaseOwner'])
     .where('accountId', '=', scope.accountId)
+    // Until a pause ends, nobody knows when.
+    .where('parked', '=', false)
     .where('messageId', '=', sql<string>`any(${array('uuid', messageIds)})`)
     .execute();
   return rows.map(({ messageId, ordinal, dueAt, leaseOwner }) => ({

@@ -75,6 +75,15 @@ create type message_event_type as enum (
   'CANCELLED'
 );
 
+create type pause_reason as enum (
+  'BOUNCE_RATE',
+  'SPAM_COMPLAINT_RATE',
+  'SPAMBOT_PATTERN',
+  'SUDDEN_VOLUME',
+  'MANUAL',
+  'OPERATOR'
+);
+
 create type recipient_kind as enum (
   'TO',
   'CC',
@@ -262,6 +271,7 @@ create table delivery_queue (
   ready boolean default false not null,
   turn bigint default 0 not null,
   doubts smallint default 0 not null,
+  parked boolean default false not null,
   constraint delivery_queue_pkey PRIMARY KEY (account_id, message_id, ordinal)
 ) with (
   autovacuum_vacuum_cost_delay=0,
@@ -269,6 +279,7 @@ create table delivery_queue (
   autovacuum_vacuum_threshold=5000,
   fillfactor=60
 );
+CREATE INDEX delivery_queue_parked ON delivery_queue USING btree (server_id, message_id) WHERE parked;
 CREATE INDEX delivery_queue_ready ON delivery_queue USING btree (turn) WHERE ready;
 CREATE INDEX delivery_queue_waiting ON delivery_queue USING btree (due_at) WHERE (NOT ready);
 
@@ -695,6 +706,31 @@ create table sender_signatures (
   constraint sender_signatures_confirmation_hash_key UNIQUE (confirmation_hash),
   constraint sender_signatures_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id)
 );
+
+create table sending_pauses (
+  account_id uuid not null,
+  id uuid not null,
+  server_id uuid not null,
+  stream_id uuid,
+  reason pause_reason not null,
+  evidence jsonb not null,
+  note text,
+  paused_at timestamp with time zone not null,
+  paused_change integer not null,
+  resumed_at timestamp with time zone,
+  resumed_change integer,
+  resume_note text,
+  released_at timestamp with time zone,
+  constraint sending_pauses_pkey PRIMARY KEY (account_id, id),
+  constraint sending_pauses_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id),
+  constraint sending_pauses_check CHECK (((resumed_at IS NULL) = (resumed_change IS NULL))),
+  constraint sending_pauses_check1 CHECK (((released_at IS NULL) OR (resumed_at IS NOT NULL)))
+);
+CREATE INDEX sending_pauses_in_force ON sending_pauses USING btree (server_id) WHERE (resumed_at IS NULL);
+CREATE UNIQUE INDEX sending_pauses_once ON sending_pauses USING btree (account_id, server_id, stream_id, reason) NULLS NOT DISTINCT WHERE (resumed_at IS NULL);
+CREATE INDEX sending_pauses_paused ON sending_pauses USING btree (account_id, server_id, paused_change);
+CREATE INDEX sending_pauses_resumed ON sending_pauses USING btree (account_id, server_id, resumed_change);
+CREATE INDEX sending_pauses_unreleased ON sending_pauses USING btree (server_id) WHERE ((resumed_at IS NOT NULL) AND (released_at IS NULL));
 
 create table server_domains (
   account_id uuid not null,

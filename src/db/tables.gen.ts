@@ -66,6 +66,14 @@ export type MessageEventType =
   | 'EXPIRED'
   | 'CANCELLED';
 
+export type PauseReason =
+  | 'BOUNCE_RATE'
+  | 'SPAM_COMPLAINT_RATE'
+  | 'SPAMBOT_PATTERN'
+  | 'SUDDEN_VOLUME'
+  | 'MANUAL'
+  | 'OPERATOR';
+
 export type RecipientKind =
   | 'TO'
   | 'CC'
@@ -220,6 +228,7 @@ export interface DeliveryQueueTable {
   ready: Generated<boolean>;
   turn: Generated<number>;
   doubts: Generated<number>;
+  parked: Generated<boolean>;
 }
 
 export interface DeliveryTalliesTable {
@@ -547,6 +556,22 @@ export interface SenderSignaturesTable {
   confirmationSentAt: Date | null;
 }
 
+export interface SendingPausesTable {
+  accountId: string;
+  id: string;
+  serverId: string;
+  streamId: string | null;
+  reason: PauseReason;
+  evidence: ColumnType<Record<string, unknown>, string, string>;
+  note: string | null;
+  pausedAt: Date;
+  pausedChange: number;
+  resumedAt: Date | null;
+  resumedChange: number | null;
+  resumeNote: string | null;
+  releasedAt: Date | null;
+}
+
 export interface ServerDomainsTable {
   accountId: string;
   serverId: string;
@@ -794,6 +819,7 @@ export interface DB {
   returnedMails: ReturnedMailsTable;
   secondFactorChallenges: SecondFactorChallengesTable;
   senderSignatures: SenderSignaturesTable;
+  sendingPauses: SendingPausesTable;
   serverDomains: ServerDomainsTable;
   serverGrants: ServerGrantsTable;
   servers: ServersTable;

@@ -31,8 +31,8 @@ export type Decision =
   /** `retryAt`: when it is tried again; null: for good, as always when the stream's policy says so (record.ts). */
   | { readonly status: 'IN_DOUBT'; readonly retryAt: Date | null }
   | { readonly status: 'EXPIRED' }
-  /** Given back untried: too many wait for its destination, or this worker is stopping. */
-  | { readonly status: 'RETURNED'; readonly dueAt: Date };
+  /** Given back untried: too many wait for its destination, this worker is stopping, or sending is paused (parked). */
+  | { readonly status: 'RETURNED'; readonly dueAt: Date; readonly parked?: boolean };
 
 /** What came of one recipient at the end of an attempt. */
 export interface AttemptFacts {

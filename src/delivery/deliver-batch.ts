@@ -12,6 +12,7 @@ import { failureOf } from '#/domain/delivery/retry.ts';
 import { statusOfOverdue } from '#/domain/delivery/states.ts';
 import { type Circumstances, type Decision, decide, defer, doubt, ownTrouble } from './decision.ts';
 import type { Ledger } from './ledger.ts';
+import type { PausedPlaces, PausedSet } from './paused-places.ts';
 import { type Outbound, refusalReply, type SendingResult } from './outbound.ts';
 import type { Settlement } from './record.ts';
 import type { Route } from './route.ts';
@@ -32,6 +33,7 @@ export interface BatchDeps {
   readonly outbound: Outbound;
   readonly shaper: Shaper;
   readonly ledger: Ledger;
+  readonly paused: PausedPlaces;
   /** Null: nothing is signed. */
   readonly signing: SigningKeys | null;
   /** Null: all mail travels under its From address. */
@@ -74,6 +76,13 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
     return { status: 'RETURNED', dueAt: new Date(clock.now().getTime() + pause) };
   };
 
+  /** Until the pause ends, or its time is over. */
+  const parked = ({ deliverBy }: ClaimedRecipient): Decision => ({
+    status: 'RETURNED',
+    dueAt: deliverBy,
+    parked: true,
+  });
+
   /** What a dead worker may have sent is in doubt, what is past its time is over; null: it is tried. */
   const withoutAttempt = (claim: ClaimedRecipient): Decision | null => {
     if (claim.lostAfterContent) return doubt(circumstances(claim));
@@ -83,7 +92,11 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
   };
 
   /** Step 2. What needs no attempt is settled; the rest is due. */
-  const sortOut = (claims: readonly ClaimedRecipient[], stored: ReadonlyMap<string, StoredMessage>): Due[] =>
+  const sortOut = (
+    claims: readonly ClaimedRecipient[],
+    stored: ReadonlyMap<string, StoredMessage>,
+    paused: PausedSet,
+  ): Due[] =>
     claims.flatMap((claim): Due[] => {
       const found = stored.get(claim.messageId);
       if (found === undefined) {
@@ -96,7 +109,7 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
       }
       const { message } = found;
       const lost = lostAttempt(claim);
-      const decision = withoutAttempt(claim);
+      const decision = withoutAttempt(claim) ?? (paused.has(claim) ? parked(claim) : null);
       if (decision !== null) void settle({ claim, message, attempt: null, lost, decision });
       else return [{ claim, stored: found, lost }];
       return [];
@@ -184,7 +197,8 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
   };
 
   return async (claims) => {
-    const due = sortOut(claims, await loadForDelivery(deps.system, claims));
+    const [stored, paused] = await Promise.all([loadForDelivery(deps.system, claims), deps.paused.now()]);
+    const due = sortOut(claims, stored, paused);
     for (const [domain, items] of Map.groupBy(due, ({ claim }) => (claim.sandboxed ? null : claim.domain))) {
       void begin(items, domain === null ? Promise.resolve(null) : deps.outbound.route(domain));
     }

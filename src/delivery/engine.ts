@@ -7,14 +7,16 @@
 //   5. settle     outcome, event, queue row: in one transaction for many
 //
 // A crash before 4's mark leaves a recipient due again; after it, in doubt; after 5, done. Nothing is ever only in memory.
-// Before each claim, what has waited for its time joins the line (promoteDue).
+// Before each claim, what has waited for its time, or for the end of a pause, joins the line (promoteDue, releaseParked).
 // 2 to 5 stand in deliver-batch.ts; here are the loop, the leases and the end.
 import { type ClaimedRecipient, claimReady, promoteDue, renewLeases } from '#/db/delivery-queue.ts';
+import { closePauses, releaseParked } from '#/db/parked-mail.ts';
 import { type SystemScope, writeStatement } from '#/db/scope.ts';
 import type { Channel, Clock, Ids, Log, Random } from '#/runtime/ports.ts';
 import type { Decision } from './decision.ts';
 import { createBatchDelivery } from './deliver-batch.ts';
 import { Holdings } from './holdings.ts';
+import { watchPausedPlaces } from './paused-places.ts';
 import { createLedger } from './ledger.ts';
 import type { Outbound } from './outbound.ts';
 import { startShaper } from './shaper.ts';
@@ -68,6 +70,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
   const owner = deps.ids.next();
   const ledger = createLedger({ ...deps, owner });
   const shaper = startShaper({ ...deps, owner });
+  const paused = watchPausedPlaces(deps);
   const stopping = new AbortController();
   const held = new Holdings();
   /** There was more to claim than room for it. */
@@ -88,7 +91,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
       wakeUp.resolve();
   };
 
-  const deliver = createBatchDelivery({ ...deps, ledger, shaper, stopping: stopping.signal, release });
+  const deliver = createBatchDelivery({ ...deps, ledger, shaper, paused, stopping: stopping.signal, release });
 
   /** What fails as a whole before anything was sent is left to its leases: another worker, or this one, takes it again. */
   const handle = async (claims: readonly ClaimedRecipient[]): Promise<void> => {
@@ -120,8 +123,11 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
 
   const promote = async (): Promise<boolean> => {
     try {
-      const promoted = await writeStatement(system, clock.now(), (scope) => promoteDue(scope, MAX_PROMOTION));
-      return promoted >= MAX_PROMOTION;
+      const now = clock.now();
+      const { released, anyEnded } = await writeStatement(system, now, (scope) => releaseParked(scope, MAX_PROMOTION));
+      if (anyEnded && released === 0) await writeStatement(system, now, closePauses);
+      const promoted = await writeStatement(system, now, (scope) => promoteDue(scope, MAX_PROMOTION));
+      return Math.max(released, promoted) >= MAX_PROMOTION;
     } catch (error) {
       log.error({ error }, 'what is due could not be let into the line; trying again');
       return false;
@@ -170,6 +176,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
     },
     async [Symbol.asyncDispose]() {
       stopListening();
+      paused[Symbol.dispose]();
       stopping.abort();
       await Promise.all([running, renewing]);
       const drained = new AbortController();

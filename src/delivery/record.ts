@@ -18,6 +18,7 @@ import { append } from '#/events/append.ts';
 import type { NewEvent } from '#/events/catalogue.ts';
 import type { Ids } from '#/runtime/ports.ts';
 import type { Decision } from './decision.ts';
+import { underPauses } from './parking.ts';
 
 export interface Settlement {
   readonly claim: ClaimedRecipient;
@@ -35,7 +36,7 @@ export async function recordSettlements(
   owner: string,
   decided: readonly Settlement[],
 ): Promise<void> {
-  const settlements = await underPolicy(scope, decided);
+  const settlements = await underPauses(scope, await underPolicy(scope, decided));
   // What does not need another's answer leaves together (src/db/client.ts).
   const [settled] = await Promise.all([
     releaseQueue(scope, owner, settlements),
@@ -83,9 +84,10 @@ async function releaseQueue(
   const again = settlements.flatMap(({ claim, decision }): Requeued[] => {
     const dueAt = dueAgain(decision);
     const { status } = decision;
+    const parked = status === 'RETURNED' && decision.parked === true;
     return dueAt === null
       ? []
-      : [{ ...claim, dueAt, attempted: status !== 'RETURNED', doubted: status === 'IN_DOUBT' }];
+      : [{ ...claim, dueAt, attempted: status !== 'RETURNED', doubted: status === 'IN_DOUBT', parked }];
   });
   const ended = settlements.flatMap(({ claim, decision }) => (dueAgain(decision) === null ? [claim] : []));
   const [requeued, gone] = await Promise.all([requeue(scope, owner, again), dequeue(scope, owner, ended)]);

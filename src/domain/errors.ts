@@ -1,6 +1,8 @@
 // What may be expected to fail. Each class has a literal code: the GraphQL unions, SMTP replies and CLI exits are made
 // from these, and a use-case declares which of them it may fail with.
 
+import { instructionsFor, type SendingPause } from './sending-pause.ts';
+
 export abstract class ExpectedError extends Error {
   abstract readonly code: string;
 }
@@ -50,6 +52,17 @@ export class SenderNotVerified extends ExpectedError {
   constructor(address: string) {
     super(`${address} is neither a confirmed signature nor on a verified domain of this account.`);
     this.address = address;
+  }
+}
+
+/** For now: what was accepted before waits, and goes when sending is resumed. */
+export class SendingPaused extends ExpectedError {
+  readonly code = 'SENDING_PAUSED';
+  readonly pause: SendingPause;
+  constructor(pause: SendingPause) {
+    const what = pause.streamId === null ? 'this server' : 'this stream';
+    super(`Sending of ${what} is paused (${pause.reason}). ${instructionsFor(pause)}`);
+    this.pause = pause;
   }
 }
 

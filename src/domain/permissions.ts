@@ -75,6 +75,7 @@ export const permissions = {
   'server.read': rule('See a server and its settings', 'ANY', true, 'VIEWER', null, 'GRANT'),
   'server.create': rule('Create servers', null, true, null, 'ADMIN'),
   'server.update': rule('Change a server', null, true, 'ADMIN', null),
+  'sending.write': rule('Pause and resume sending of a server', null, true, 'ADMIN', null),
   'server.delete': rule('Delete a server', null, true, null, 'ADMIN'),
   'serverToken.read': rule('See the tokens of a server', null, true, 'ADMIN', null, 'GRANT'),
   'serverToken.write': rule('Make, rotate and revoke tokens of a server', null, false, 'ADMIN', null),

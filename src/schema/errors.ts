@@ -19,7 +19,7 @@ import type { ErrorClass } from '#/resolvers/define.ts';
 import { builder } from './builder.ts';
 import { SuppressionReason } from './suppression.ts';
 
-const ErrorInterface = builder.interfaceRef<ExpectedError>('Error').implement({
+export const ErrorInterface = builder.interfaceRef<ExpectedError>('Error').implement({
   description: 'What may be expected to fail, as data.',
   fields: (t) => ({
     code: t.exposeString('code', { description: 'Stable and machine readable, e.g. INVALID_INPUT.' }),

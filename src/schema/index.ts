@@ -38,6 +38,7 @@ import './inbound.ts';
 import './inbound-settings.ts';
 import './email.ts';
 import './message-events.ts';
+import './sending.ts';
 import './shaping.ts';
 import './webhook.ts';
 import './webhook-mutations.ts';

@@ -20,6 +20,7 @@ import { listAttempts, listDueTimes, listRecipients } from '#/db/recipients.ts';
 import type { ReadScope } from '#/db/scope.ts';
 import { findSignatures } from '#/db/sender-signatures.ts';
 import { findStaffAccess } from '#/db/staff-access.ts';
+import { listPauses } from '#/db/sending-pauses.ts';
 import { findServers, findStreams, listStreams } from '#/db/servers.ts';
 import { findDeliveries } from '#/db/webhook-deliveries.ts';
 import { findWebhooks, listWebhooks } from '#/db/webhooks.ts';
@@ -120,6 +121,10 @@ function makeLoaders({ scope, deps, caller }: AccountContext) {
     ),
     streamsOfServer: many(
       (ids) => listStreams(scope, ids),
+      ({ serverId }) => serverId,
+    ),
+    pausesOfServer: many(
+      (ids) => listPauses(scope, ids),
       ({ serverId }) => serverId,
     ),
     recipients: many(

@@ -3,11 +3,7 @@
 
 export const notYetBuilt = {
   types: [
-    'SendingPaused',
     'TemplateInvalid',
-    'SendingState',
-    'SendingPause',
-    'PauseReason',
     'TemplateConnection',
     'TemplateEdge',
     'Template',
@@ -18,10 +14,6 @@ export const notYetBuilt = {
     'StatsInterval',
     'ServerStats',
     'StatsBucket',
-    'PauseSendingInput',
-    'PauseSendingResult',
-    'ResumeSendingInput',
-    'ResumeSendingResult',
     'TemplateContentInput',
     'CreateTemplateInput',
     'CreateTemplateResult',
@@ -32,19 +24,15 @@ export const notYetBuilt = {
   ],
   /** Fields of types and inputs that are there. */
   fields: [
-    'Server.sending',
     'Server.templates',
     'Server.template',
     'Server.stats',
-    'Mutation.pauseSending',
-    'Mutation.resumeSending',
     'Mutation.createTemplate',
     'Mutation.updateTemplate',
     'Mutation.deleteTemplate',
     'Mutation.checkTemplate',
     'SendEmailInput.template',
-    'Subscription.sendingState',
   ],
   /** Members of unions that are there. */
-  members: ['SendEmailResult | SendingPaused', 'SendEmailResult | TemplateInvalid'],
+  members: ['SendEmailResult | TemplateInvalid'],
 } as const;

@@ -90,6 +90,7 @@ export type SendEmailMutation = { sendEmail:
     | { __typename: 'Message', id: string, subject: string }
     | { __typename: 'NotFound', message: string }
     | { __typename: 'SenderNotVerified', message: string }
+    | { __typename: 'SendingPaused', message: string }
    | null };
 
 export class TypedDocumentString<TResult, TVariables>

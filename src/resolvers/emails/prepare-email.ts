@@ -6,8 +6,9 @@ import { validateEmail } from '#/domain/email-input.ts';
 import { requestHash } from '#/domain/email/request-hash.ts';
 import type { Attachment, EmailInput, ValidEmail } from '#/domain/email/types.ts';
 import { type Mailbox, parseMailbox } from '#/domain/email-address.ts';
-import { InvalidInput, NotFound, SenderNotVerified } from '#/domain/errors.ts';
+import { InvalidInput, NotFound, SenderNotVerified, SendingPaused } from '#/domain/errors.ts';
 import type { Actor } from '#/domain/actor.ts';
+import { pauseOf } from '#/domain/sending-pause.ts';
 import { encodeContent } from '#/mail/content.ts';
 import type { Deps } from '../deps.ts';
 import type { ConfirmedSignature } from '#/db/sender-signatures.ts';
@@ -125,5 +126,13 @@ export function sendingStream(profile: SendingProfile, actor: Actor, slug: strin
   if (stream.archivedAt !== null) throw InvalidInput.at(['stream'], `The stream "${slug}" is archived.`);
   const { kind } = stream;
   if (kind === 'INBOUND') throw InvalidInput.at(['stream'], `The stream "${slug}" receives mail and cannot send.`);
+  // Last: what will never be accepted is not to be sent again later.
+  checkPaused(profile, stream.id);
   return { ...stream, kind };
+}
+
+/** Without a stream: of the whole server. */
+export function checkPaused({ pauses }: SendingProfile, streamId: string | null): void {
+  const pause = pauseOf(pauses, streamId);
+  if (pause !== null) throw new SendingPaused(pause);
 }

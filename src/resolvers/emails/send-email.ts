@@ -5,6 +5,7 @@ import {
   InvalidInput,
   NotFound,
   SenderNotVerified,
+  SendingPaused,
 } from '#/domain/errors.ts';
 import type { MessageRow } from '#/db/messages.ts';
 import { groupCommand } from '../define.ts';
@@ -19,12 +20,13 @@ export const sendEmail = groupCommand<
     typeof InvalidInput,
     typeof SenderNotVerified,
     typeof AllRecipientsSuppressed,
+    typeof SendingPaused,
     typeof IdempotencyConflict,
     typeof NotFound,
   ]
 >({
   permission: 'email.send',
-  errors: [InvalidInput, SenderNotVerified, AllRecipientsSuppressed, IdempotencyConflict, NotFound],
+  errors: [InvalidInput, SenderNotVerified, AllRecipientsSuppressed, SendingPaused, IdempotencyConflict, NotFound],
   announces: ['queue', 'events'],
   prepare: ({ deps, caller, scope }, request) => prepareEmail(deps, caller.actor, scope, request),
   run: ({ scope, inside }, group) => acceptEmails(scope, inside, group),

@@ -6,6 +6,7 @@ import {
   InvalidInput,
   NotFound,
   SenderNotVerified,
+  SendingPaused,
 } from '#/domain/errors.ts';
 import { groupCommand } from '../define.ts';
 import { acceptEmails } from './accept-emails.ts';
@@ -20,12 +21,13 @@ export const sendSource = groupCommand<
     typeof InvalidInput,
     typeof SenderNotVerified,
     typeof AllRecipientsSuppressed,
+    typeof SendingPaused,
     typeof IdempotencyConflict,
     typeof NotFound,
   ]
 >({
   permission: 'email.send',
-  errors: [InvalidInput, SenderNotVerified, AllRecipientsSuppressed, IdempotencyConflict, NotFound],
+  errors: [InvalidInput, SenderNotVerified, AllRecipientsSuppressed, SendingPaused, IdempotencyConflict, NotFound],
   announces: ['queue', 'events'],
   prepare: ({ deps, caller, scope }, request) => prepareSource(deps, caller.actor, scope, request),
   run: ({ scope, inside }, group) => acceptEmails(scope, inside, group),

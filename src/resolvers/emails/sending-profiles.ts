@@ -7,6 +7,7 @@ import { readScope } from '#/db/scope.ts';
 import { listServerDomains } from '#/db/domains.ts';
 import { listSystemSenderDomains } from '#/db/installation.ts';
 import { type ConfirmedSignature, listConfirmedSignatures } from '#/db/sender-signatures.ts';
+import { listPauses, type SendingPauseRow } from '#/db/sending-pauses.ts';
 import { findServer, listStreams, type ServerRow, type StreamRow } from '#/db/servers.ts';
 import type { Channel, Clock } from '#/runtime/ports.ts';
 
@@ -21,6 +22,8 @@ export interface SendingProfile {
   /** By address key; none on a server that is limited to domains. */
   readonly signatures: ReadonlyMap<string, ConfirmedSignature>;
   readonly retentionDays: number;
+  /** Of the server or of some of its streams. */
+  readonly pauses: readonly SendingPauseRow[];
 }
 
 export interface SendingProfiles {
@@ -53,7 +56,7 @@ export function createSendingProfiles(deps: { db: Database; clock: Clock; channe
 
 async function load(db: Database, accountId: string, serverId: string): Promise<SendingProfile | null> {
   const scope = readScope(db, { accountId, servers: [serverId], streamId: null });
-  const [server, account, streams, domains, allowed, signatures, lent] = await Promise.all([
+  const [server, account, streams, domains, allowed, signatures, lent, pauses] = await Promise.all([
     findServer(scope, serverId),
     findAccount(scope),
     listStreams(scope, [serverId]),
@@ -61,6 +64,7 @@ async function load(db: Database, accountId: string, serverId: string): Promise<
     listServerDomains(scope, [serverId]),
     listConfirmedSignatures(scope),
     listSystemSenderDomains(db, accountId),
+    listPauses(scope, [serverId]),
   ]);
   if (server === undefined || account === undefined) return null;
   const own = new Set(allowed.map(({ name }) => name));
@@ -73,5 +77,6 @@ async function load(db: Database, accountId: string, serverId: string): Promise<
     verifiedDomains: new Set([...usable, ...lent.map(({ name }) => name)]),
     signatures: new Map(addresses.map((signature) => [signature.addressKey, signature])),
     retentionDays: account.retentionDays,
+    pauses,
   };
 }

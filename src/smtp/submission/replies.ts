@@ -8,6 +8,7 @@ import {
   Refusal,
   RateLimited,
   SenderNotVerified,
+  SendingPaused,
 } from '#/domain/errors.ts';
 import { SmtpRefusal } from '../protocol/refusal.ts';
 
@@ -28,6 +29,8 @@ export function refusalFor(error: unknown): SmtpRefusal | null {
     return new SmtpRefusal(554, '5.5.0', `${error.message} Use another X-Veredus-Idempotency-Key for another message`);
   if (error instanceof NotFound)
     return new SmtpRefusal(550, '5.7.1', 'The server of this token does not exist any more');
+  // For now: clients keep the message and come again.
+  if (error instanceof SendingPaused) return new SmtpRefusal(451, '4.7.1', error.message);
   if (error instanceof RateLimited) return new SmtpRefusal(451, '4.7.0', error.message);
   if (error instanceof Refusal) return new SmtpRefusal(550, '5.7.1', error.message);
   return null;
