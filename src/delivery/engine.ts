@@ -125,7 +125,7 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
     try {
       const now = clock.now();
       const { released, anyEnded } = await writeStatement(system, now, (scope) => releaseParked(scope, MAX_PROMOTION));
-      if (anyEnded && released === 0) await writeStatement(system, now, closePauses);
+      if (anyEnded && released < MAX_PROMOTION) await writeStatement(system, now, closePauses);
       const promoted = await writeStatement(system, now, (scope) => promoteDue(scope, MAX_PROMOTION));
       return Math.max(released, promoted) >= MAX_PROMOTION;
     } catch (error) {

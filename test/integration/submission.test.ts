@@ -2,11 +2,15 @@
 import { execFileSync } from 'node:child_process';
 import { createTransport } from 'nodemailer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeInSystemScope } from '#/db/scope.ts';
+import { scopeOfAccount, writeInSystemScope } from '#/db/scope.ts';
+import { insertPause } from '#/db/sending-pauses.ts';
 import { insertSuppressions } from '#/db/suppressions.ts';
 import { addressHash } from '#/domain/suppression.ts';
 import { decodeIdOf } from '#/domain/ids.ts';
+import { pauseSending } from '#/resolvers/sending/pause-sending.ts';
+import { resumeSending } from '#/resolvers/sending/resume-sending.ts';
 import { Dialogue, plainAuth } from '../support/smtp-dialogue.ts';
+import { callerOf } from '../support/world.ts';
 import { type SubmissionWorld, submissionWorld } from '../support/submission-world.ts';
 
 let s: SubmissionWorld;
@@ -200,6 +204,32 @@ describe('refused', () => {
     ['a mail loop', `From: FROM\r\n${'Received: by x\r\n'.repeat(51)}\r\nHi`, /loop/],
   ])('%s', async (_name, source, words) => {
     expect(await refusal(source.replaceAll('FROM', from))).toMatch(words);
+  });
+
+  test('for now while sending is paused: at MAIL, and where only a stream is paused after DATA', async () => {
+    const { deps, system, db } = s.world;
+    const { accountId, serverId } = s.account;
+    const caller = callerOf({ kind: 'OPERATOR', accountId, label: 'operator' });
+    await pauseSending(deps, caller, { serverId, note: null });
+    using session = await s.signedIn(secret);
+    expect(await session.command(`MAIL FROM:<${from}>`)).toEqual({
+      code: 451,
+      text: expect.stringMatching(/^4\.7\.1 Sending of this server is paused \(OPERATOR\)\. .*ask them/),
+    });
+    await resumeSending(deps, caller, { serverId, note: null });
+    const { id: streamId } = await db
+      .selectFrom('messageStreams')
+      .select('id')
+      .where('serverId', '=', serverId)
+      .where('slug', '=', 'broadcast')
+      .executeTakeFirstOrThrow();
+    const pause = { id: deps.ids.next(), serverId, streamId, reason: 'BOUNCE_RATE', evidence: {}, note: null } as const;
+    await writeInSystemScope(system, new Date(), (scope) => insertPause(scopeOfAccount(scope, accountId), pause));
+    deps.channel.nudge('config');
+    expect(await refusal(mail('X-Veredus-Stream: broadcast'))).toMatch(/^451 4\.7\.1 Sending of this stream is paused/);
+    expect(await refusal(mail('Subject: x'), { sender: '' })).toMatch(/^250/);
+    await resumeSending(deps, caller, { serverId, note: null });
+    await submit(mail('X-Veredus-Stream: broadcast'));
   });
 
   test('a message for suppressed recipients only, naming them', async () => {
