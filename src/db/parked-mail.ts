@@ -8,14 +8,17 @@ import type { SystemWriteScope } from './scope.ts';
 /** Ended pauses that are looked after at once. */
 const PAUSES = 100;
 
+/** Ended pauses, with those of their streams that nothing holds any more: never a look at what is still to wait. */
 const ended = sql`
   ended as materialized (
     select account_id, id, server_id, stream_id from sending_pauses
-    where resumed_at is not null and released_at is null order by server_id limit ${PAUSES})`;
-const waitsFor = sql`
-  q.parked and q.server_id = e.server_id and (e.stream_id is null or q.stream_id = e.stream_id)
-  and not exists (select from sending_pauses p
-    where p.resumed_at is null and p.server_id = q.server_id and (p.stream_id is null or p.stream_id = q.stream_id))`;
+    where resumed_at is not null and released_at is null order by server_id limit ${PAUSES}),
+  free_streams as materialized (
+    select e.account_id, e.id as pause_id, s.id from ended e
+    join message_streams s on s.account_id = e.account_id and s.server_id = e.server_id
+      and s.id = coalesce(e.stream_id, s.id)
+    where not exists (select from sending_pauses p
+      where p.resumed_at is null and p.server_id = s.server_id and coalesce(p.stream_id, s.id) = s.id))`;
 
 /** Makes due, oldest first, what no pause holds any more. Answers how much, and whether a pause has ended at all. */
 export async function releaseParked(
@@ -25,8 +28,11 @@ export async function releaseParked(
   const { rows } = await sql<{ released: number; anyEnded: boolean }>`
     with ${ended},
     free as materialized (
-      select q.account_id, q.message_id, q.ordinal from ended e join delivery_queue q on ${waitsFor}
-      order by q.message_id limit ${limit} for update of q skip locked),
+      select q.account_id, q.message_id, q.ordinal from (select distinct id from free_streams) as s
+      cross join lateral (
+        select account_id, message_id, ordinal from delivery_queue
+        where parked and stream_id = s.id order by message_id limit ${limit} for update skip locked) as q
+      limit ${limit}),
     released as (
       update delivery_queue q set due_at = ${scope.now}, parked = false from free
       where q.account_id = free.account_id and q.message_id = free.message_id and q.ordinal = free.ordinal
@@ -40,6 +46,7 @@ export async function closePauses(scope: SystemWriteScope): Promise<void> {
   await sql`
     with ${ended}
     update sending_pauses done set released_at = ${scope.now} from ended e
-    where done.account_id = e.account_id and done.id = e.id
-      and not exists (select from delivery_queue q where ${waitsFor})`.execute(scope.tx);
+    where done.account_id = e.account_id and done.id = e.id and not exists (
+      select from free_streams s join delivery_queue q on q.parked and q.stream_id = s.id
+      where s.account_id = e.account_id and s.pause_id = e.id)`.execute(scope.tx);
 }

@@ -279,7 +279,7 @@ create table delivery_queue (
   autovacuum_vacuum_threshold=5000,
   fillfactor=60
 );
-CREATE INDEX delivery_queue_parked ON delivery_queue USING btree (server_id, message_id) WHERE parked;
+CREATE INDEX delivery_queue_parked ON delivery_queue USING btree (stream_id, message_id) WHERE parked;
 CREATE INDEX delivery_queue_ready ON delivery_queue USING btree (turn) WHERE ready;
 CREATE INDEX delivery_queue_waiting ON delivery_queue USING btree (due_at) WHERE (NOT ready);
 

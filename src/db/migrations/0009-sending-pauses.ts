@@ -38,5 +38,5 @@ const statements = [
   `create index sending_pauses_unreleased on sending_pauses (server_id) where resumed_at is not null and released_at is null`,
   // Waits for the end of a pause, and not ready: due when its time to be delivered is over.
   `alter table delivery_queue add column parked boolean not null default false`,
-  `create index delivery_queue_parked on delivery_queue (server_id, message_id) where parked`,
+  `create index delivery_queue_parked on delivery_queue (stream_id, message_id) where parked`,
 ];
