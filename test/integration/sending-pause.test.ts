@@ -148,6 +148,18 @@ describe('a paused server', () => {
     expect(await send({ from: 'x@elsewhere.example' })).toMatchObject({ code: 'SENDER_NOT_VERIFIED' });
   });
 
+  test('is why mail to an address does not arrive', async () => {
+    await send();
+    await pause();
+    const ask = '{ server { explainRecipient(address: "ann@r.example") { deliverable summary } } }';
+    const { data } = await w.execute(ask, {}, a.token());
+    expect(data.server.explainRecipient).toEqual({
+      deliverable: true,
+      summary:
+        'Sending of the server is paused (MANUAL): nothing leaves until it is resumed. The last message to it waits for its turn.',
+    });
+  });
+
   test('leaves others alone', async () => {
     const other = await a.server('Other');
     await pause();

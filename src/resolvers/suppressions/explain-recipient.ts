@@ -1,9 +1,12 @@
-// Why mail of a server to an address is, or is not, arriving: what suppresses it, and what became of the last messages.
+// Why mail of a server to an address is, or is not, arriving: what suppresses it, whether the server sends at all, and what
+// became of the last messages.
 import { type AttemptRow, listAttempts, listRecentRecipients, type RecipientRow } from '#/db/recipients.ts';
+import { listPauses } from '#/db/sending-pauses.ts';
 import { findServer, listStreams, type StreamRow } from '#/db/servers.ts';
 import { listSuppressionsOf, type SuppressionRow } from '#/db/suppressions.ts';
 import { parseMailbox } from '#/domain/email-address.ts';
 import { BadUserInput, NotFound } from '#/domain/errors.ts';
+import { foremost, type SendingPause } from '#/domain/sending-pause.ts';
 import { addressHash } from '#/domain/suppression.ts';
 import { query } from '../define.ts';
 
@@ -32,13 +35,14 @@ export const explainRecipient = query({
     if ((await findServer(scope, serverId)) === undefined) fail(new NotFound());
     const { address, key } = parsed.mailbox;
     const streams = (await listStreams(scope, [serverId])).filter(({ kind }) => kind !== 'INBOUND');
-    const [suppressions, recipients] = await Promise.all([
+    const [suppressions, recipients, pauses] = await Promise.all([
       listSuppressionsOf(
         scope,
         streams.map(({ id }) => id),
         [addressHash(key)],
       ),
       listRecentRecipients(scope, { serverId, addressKey: key, now: deps.clock.now(), limit: MESSAGES }),
+      listPauses(scope, [serverId]),
     ]);
     const places = new Set(recipients.map(placeOf));
     const attempts = await listAttempts(
@@ -49,7 +53,8 @@ export const explainRecipient = query({
       .filter((attempt) => places.has(placeOf(attempt)))
       .toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime())
       .slice(0, MAX_RECENT_ATTEMPTS);
-    const summary = summaryOf(streams, suppressions, recipients, recentAttempts[0]);
+    const found = summaryOf(streams, suppressions, recipients, recentAttempts[0]);
+    const summary = [pauseText(streams, foremost(pauses)), found].filter((text) => text !== null).join(' ');
     return { address, deliverable: suppressions.length === 0, summary, suppressions, recentAttempts };
   },
 });
@@ -74,6 +79,13 @@ const states = {
   CANCELLED: 'Nothing stands in the way; the last message to it was cancelled.',
   IN_DOUBT: 'Nothing is suppressed; whether the last message arrived is not known.',
 } as const satisfies Record<RecipientRow['status'], string>;
+
+function pauseText(streams: readonly StreamRow[], pause: SendingPause | null): string | null {
+  if (pause === null) return null;
+  const stream = streams.find(({ id }) => id === pause.streamId);
+  const what = stream === undefined ? 'the server' : `the stream ${stream.slug}`;
+  return `Sending of ${what} is paused (${pause.reason}): nothing leaves until it is resumed.`;
+}
 
 function summaryOf(
   streams: readonly StreamRow[],
