@@ -10,6 +10,8 @@ import { readHorizon } from './log.ts';
 import { type TableDeps, TableFollower, type TablePage } from './table-follower.ts';
 
 const PAGE = 100;
+/** Should a wake-up be lost. */
+const POLL_MS = 2_000;
 
 export interface InboundReach {
   readonly accountId: string;
@@ -24,7 +26,7 @@ interface Deps extends TableDeps {
 /** From now on. What was blocked is not among it until somebody lets it through. */
 export async function followInbound(deps: Deps, reach: InboundReach): Promise<LiveSource<InboundMessageRow>> {
   let position = await readHorizon(deps.db);
-  return new TableFollower(deps, 'inbound', async () => {
+  return new TableFollower(deps, { topic: 'inbound', pollMs: POLL_MS }, async () => {
     const { rows, last, pending } = await readAfter(deps, reach, position);
     position = last;
     return { items: rows.filter(({ status }) => status !== 'BLOCKED'), pending };

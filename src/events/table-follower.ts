@@ -4,8 +4,6 @@ import type { Channel, Clock, Log, Topic } from '#/runtime/ports.ts';
 import type { LiveSource } from './live-source.ts';
 import { WaitingReader } from './waiting-reader.ts';
 
-/** Looks by itself this often, should a wake-up be lost. */
-const POLL_MS = 2_000;
 /** What is committed waits for older transactions to end. */
 const PENDING_MS = 20;
 /** While the database is away; then it fails. */
@@ -27,6 +25,7 @@ export interface TableDeps {
 export class TableFollower<T> implements LiveSource<T> {
   readonly #deps: TableDeps;
   readonly #read: () => Promise<TablePage<T>>;
+  readonly #pollMs: number;
   readonly #reader = new WaitingReader<T>((most) => this.take(most));
   readonly #closing = new AbortController();
   readonly #stopListening: () => void;
@@ -35,10 +34,15 @@ export class TableFollower<T> implements LiveSource<T> {
   #failure: { readonly error: unknown } | null = null;
   #told = Promise.withResolvers<void>();
 
-  /** `read` answers what has come since it was asked last. */
-  constructor(deps: TableDeps, topic: Topic, read: () => Promise<TablePage<T>>) {
+  /** `read` answers what has come since it was asked last: when told of the topic, and should that be lost each `pollMs`. */
+  constructor(
+    deps: TableDeps,
+    { topic, pollMs }: { readonly topic: Topic; readonly pollMs: number },
+    read: () => Promise<TablePage<T>>,
+  ) {
     this.#deps = deps;
     this.#read = read;
+    this.#pollMs = pollMs;
     this.#stopListening = deps.channel.on(topic, () => this.#told.resolve());
   }
 
@@ -84,7 +88,7 @@ export class TableFollower<T> implements LiveSource<T> {
       try {
         const { items, pending } = await this.#read();
         tried = 1;
-        if (items.length === 0) await this.#rest(pending ? PENDING_MS : POLL_MS);
+        if (items.length === 0) await this.#rest(pending ? PENDING_MS : this.#pollMs);
         else if (!this.#closed) this.#items = items;
       } catch (error) {
         this.#deps.log.warn({ error, tried }, 'a follower could not read its table');

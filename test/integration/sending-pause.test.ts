@@ -8,6 +8,7 @@ import type { Person } from '#/domain/person.ts';
 import { MAX_PAUSE_NOTE } from '#/domain/sending-pause.ts';
 import { pauseSending } from '#/resolvers/sending/pause-sending.ts';
 import { resumeSending } from '#/resolvers/sending/resume-sending.ts';
+import { until } from '../support/webhook-world.ts';
 import { callerOf, type Followed, type TestAccount, type World, world } from '../support/world.ts';
 
 const SENDING = 'sending { paused pause { reason since evidence instructions } }';
@@ -160,6 +161,18 @@ describe('a paused server', () => {
     });
   });
 
+  test('answers again what it accepted before, by the same key, and nothing else', async () => {
+    const once = { idempotencyKey: 'one' };
+    expect(await send(once)).toEqual({ __typename: 'Message' });
+    await pause();
+    expect(await send(once)).toEqual({ __typename: 'Message' });
+    expect(await send({ ...once, text: 'Other' })).toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' });
+    expect(await send({ idempotencyKey: 'two' })).toMatchObject({ code: 'SENDING_PAUSED' });
+    expect(await w.count('messages')).toBe(1);
+    await resume();
+    expect(await send({ idempotencyKey: 'two' })).toEqual({ __typename: 'Message' });
+  });
+
   test('leaves others alone', async () => {
     const other = await a.server('Other');
     await pause();
@@ -233,6 +246,13 @@ describe('a paused server', () => {
   });
 });
 
+/** Nothing was asked of the database for a while. */
+async function isQuiet(): Promise<boolean> {
+  const before = w.queries;
+  await w.deps.clock.sleep(100);
+  return w.queries === before;
+}
+
 describe('followed', () => {
   const open: Followed[] = [];
   afterEach(async () => {
@@ -275,6 +295,23 @@ describe('followed', () => {
     }
     const expected = ['SUDDEN_VOLUME', 'SUDDEN_VOLUME', null, ...Array(5).fill(['MANUAL', null]).flat()];
     for (const one of followed) expect(await reasons(one, expected.length)).toEqual(expected);
+  });
+
+  test('many who follow one server ask the database together', async () => {
+    const followed = await Promise.all(Array.from({ length: 40 }, () => follow(owner, { serverId: idOf() })));
+    const next = followed.map((one) => one.next());
+    await pausedFor({ reason: 'SUDDEN_VOLUME' });
+    await Promise.all(next);
+    const all = followed.map((one) => one.next());
+    // All have looked once more, and wait.
+    await until(() => isQuiet());
+    const before = w.queries;
+    w.deps.channel.nudge('config');
+    await until(() => isQuiet());
+    // Whether the server is there, and what has changed.
+    expect(w.queries - before).toBe(2);
+    await pausedFor({ reason: 'OPERATOR' });
+    expect((await Promise.all(all)).every(({ data }) => data.sendingState.pause.reason === 'OPERATOR')).toBe(true);
   });
 
   test('those who are bound to a stream see what concerns it', async () => {

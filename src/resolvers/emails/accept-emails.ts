@@ -13,6 +13,7 @@ import {
   AllRecipientsSuppressed,
   type ExpectedError,
   IdempotencyConflict,
+  SendingPaused,
   type SuppressionReason,
 } from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
@@ -44,7 +45,8 @@ export async function acceptEmails(
     listSuppressed(scope, first),
     readFront(scope),
   ]);
-  const accepted = leaveOutSuppressed(scope, inside, fresh, suppressions, outcomes);
+  const sendable = refusePaused(fresh, outcomes);
+  const accepted = leaveOutSuppressed(scope, inside, sendable, suppressions, outcomes);
   await Promise.all([claimKeys(scope, accepted), store(scope, inside, accepted, front)]);
   for (const { prepared, message } of accepted) outcomes.set(prepared, message);
   for (const [later, earlier] of repeated) outcomes.set(later, answerAgain(later, earlier, outcomes.get(earlier)));
@@ -110,6 +112,16 @@ async function answerHeldKeys(
     const same = prepared.requestHash !== null && claim.requestHash.equals(prepared.requestHash);
     outcomes.set(prepared, same && message !== undefined ? message : new IdempotencyConflict());
     return false;
+  });
+}
+
+function refusePaused(
+  group: readonly PreparedEmail[],
+  outcomes: Map<PreparedEmail, Outcome>,
+): readonly PreparedEmail[] {
+  return group.filter((prepared) => {
+    if (prepared.pause !== null) outcomes.set(prepared, new SendingPaused(prepared.pause));
+    return prepared.pause === null;
   });
 }
 

@@ -2,7 +2,8 @@
 import { parseMailbox } from '#/domain/email-address.ts';
 import { InvalidInput, NotFound, SenderNotVerified, SendingPaused } from '#/domain/errors.ts';
 import { query } from '../define.ts';
-import { checkPaused, signatureFor } from './prepare-email.ts';
+import { pauseOf } from '#/domain/sending-pause.ts';
+import { signatureFor } from './prepare-email.ts';
 
 export const checkSender = query({
   permission: 'email.send',
@@ -13,7 +14,8 @@ export const checkSender = query({
     const profile = await deps.profiles.of(scope.accountId, serverId);
     if (profile === null) return fail(new NotFound());
     signatureFor(profile, parsed.mailbox);
-    checkPaused(profile, null);
+    const pause = pauseOf(profile.pauses, null);
+    if (pause !== null) fail(new SendingPaused(pause));
     return parsed.mailbox;
   },
 });

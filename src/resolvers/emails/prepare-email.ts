@@ -8,7 +8,7 @@ import type { Attachment, EmailInput, ValidEmail } from '#/domain/email/types.ts
 import { type Mailbox, parseMailbox } from '#/domain/email-address.ts';
 import { InvalidInput, NotFound, SenderNotVerified, SendingPaused } from '#/domain/errors.ts';
 import type { Actor } from '#/domain/actor.ts';
-import { pauseOf } from '#/domain/sending-pause.ts';
+import { pauseOf, type SendingPause } from '#/domain/sending-pause.ts';
 import { encodeContent } from '#/mail/content.ts';
 import type { Deps } from '../deps.ts';
 import type { ConfirmedSignature } from '#/db/sender-signatures.ts';
@@ -43,6 +43,8 @@ export interface PreparedEmail {
   readonly server: ServerRow;
   readonly stream: StreamRow & { readonly kind: 'TRANSACTIONAL' | 'BROADCAST' };
   readonly retentionDays: number;
+  /** What the email is refused for, unless it was accepted before. */
+  readonly pause: SendingPause | null;
   readonly email: AcceptableEmail;
   readonly content: Buffer;
   /** Null without an idempotency key. */
@@ -62,11 +64,13 @@ export async function prepareEmail(
   if (!checked.ok) throw new InvalidInput(checked.issues);
   const email = asSender(profile, checked.email);
   const stream = sendingStream(profile, actor, email.streamSlug);
+  const pause = pauseFor(profile, stream.id, email.idempotencyKey);
   const content = encodeContent(email);
   return {
     server: profile.server,
     stream,
     retentionDays: profile.retentionDays,
+    pause,
     email,
     content,
     requestHash: email.idempotencyKey === null ? null : requestHash(input),
@@ -126,13 +130,15 @@ export function sendingStream(profile: SendingProfile, actor: Actor, slug: strin
   if (stream.archivedAt !== null) throw InvalidInput.at(['stream'], `The stream "${slug}" is archived.`);
   const { kind } = stream;
   if (kind === 'INBOUND') throw InvalidInput.at(['stream'], `The stream "${slug}" receives mail and cannot send.`);
-  // Last: what will never be accepted is not to be sent again later.
-  checkPaused(profile, stream.id);
   return { ...stream, kind };
 }
 
-/** Without a stream: of the whole server. */
-export function checkPaused({ pauses }: SendingProfile, streamId: string | null): void {
+/**
+ * Asked last: what will never be accepted is not to be sent again later. What came before under the same key is answered as
+ * it was then, so with a key it is for acceptance to refuse.
+ */
+export function pauseFor({ pauses }: SendingProfile, streamId: string, key: string | null): SendingPause | null {
   const pause = pauseOf(pauses, streamId);
-  if (pause !== null) throw new SendingPaused(pause);
+  if (pause !== null && key === null) throw new SendingPaused(pause);
+  return pause;
 }

@@ -21,6 +21,7 @@ import type { Deps } from '../deps.ts';
 import {
   type AcceptableEmail,
   type PreparedEmail,
+  pauseFor,
   profileFor,
   replyToOf,
   sendingStream,
@@ -58,12 +59,14 @@ export async function prepareSource(
   // Some clients show it in place of From.
   if (sender !== null) signatureFor(profile, sender);
   const stream = sendingStream(profile, actor, streamSlug);
+  const pause = pauseFor(profile, stream.id, email.idempotencyKey);
   const replyTo = submission.hasReplyTo ? null : replyToOf(signature);
   const content = encodeSource({ ...submission, replyTo });
   return {
     server: profile.server,
     stream,
     retentionDays: profile.retentionDays,
+    pause,
     email: { ...email, from, recipients, messageId: submission.messageId },
     content,
     requestHash: email.idempotencyKey === null ? null : hashOf(mail, submission, recipients),

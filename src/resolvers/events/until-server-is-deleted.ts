@@ -1,10 +1,13 @@
 // Ends what somebody follows on a server when that is deleted. Its tokens die with it, and their connections too, with 4401,
 // which says more than an end; whoever signed in themselves stay, and would wait for ever.
-import { findServer } from '#/db/servers.ts';
+import { findServer, type ServerRow } from '#/db/servers.ts';
 import type { ReadScope } from '#/db/scope.ts';
 import { like, type LiveSource } from '#/events/live-source.ts';
 import type { Caller } from '../define.ts';
 import type { Deps } from '../deps.ts';
+import { onceATick } from './once-a-tick.ts';
+
+const looks = onceATick<ServerRow | undefined>();
 
 export function untilServerIsDeleted<T>(
   { deps, scope, caller }: { readonly deps: Deps; readonly scope: ReadScope; readonly caller: Caller },
@@ -13,7 +16,9 @@ export function untilServerIsDeleted<T>(
 ): LiveSource<T> {
   if (caller.actor.kind === 'SERVER_TOKEN') return source;
   const look = async () => {
-    if ((await findServer(scope, serverId)) === undefined) await source.return();
+    // Whether there is one, and not who may see it: those who may not any more lose their connection.
+    const key = `${scope.accountId} ${serverId}`;
+    if ((await looks(deps.db, key, () => findServer(scope, serverId))) === undefined) await source.return();
   };
   const stop = deps.channel.on('config', () => {
     look().catch((error: unknown) => deps.log.warn({ error }, 'a followed server could not be looked at'));

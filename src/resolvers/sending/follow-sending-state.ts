@@ -6,6 +6,8 @@ import { NotFound } from '#/domain/errors.ts';
 import { foremost } from '#/domain/sending-pause.ts';
 import { TableFollower } from '#/events/table-follower.ts';
 import { stream } from '../define.ts';
+import type { Deps } from '../deps.ts';
+import { onceATick } from '../events/once-a-tick.ts';
 import { untilServerIsDeleted } from '../events/until-server-is-deleted.ts';
 
 export interface SendingState {
@@ -14,6 +16,11 @@ export interface SendingState {
   /** The most serious one in force; null: none. */
   readonly pause: SendingPauseRow | null;
 }
+
+/** Should a wake-up be lost. */
+const POLL_MS = 10_000;
+
+const reads = onceATick<readonly SendingPauseRow[]>();
 
 type Place = Omit<SendingState, 'pause'>;
 
@@ -28,8 +35,8 @@ export const followSendingState = stream({
     const { id, accountId } = (await findServer(scope, serverId)) ?? fail(new NotFound());
     const place = { serverId: id, accountId };
     let seen = await lastChange(scope, id);
-    const states = new TableFollower(deps, 'config', async () => {
-      const changes = await readChanges(scope, place, seen);
+    const states = new TableFollower(deps, { topic: 'config', pollMs: POLL_MS }, async () => {
+      const changes = await readChanges(deps, scope, place, seen);
       seen = changes.at(-1)?.number ?? seen;
       return { items: changes.map(({ state }) => state), pending: false };
     });
@@ -38,8 +45,9 @@ export const followSendingState = stream({
 });
 
 /** What was in force after each change since this one. Changes of a server follow each other: none is still to come below. */
-async function readChanges(scope: ReadScope, place: Place, since: number) {
-  const pauses = await listPausesSince(scope, place.serverId, since);
+async function readChanges({ db }: Deps, scope: ReadScope, place: Place, since: number) {
+  const key = [place.serverId, scope.streamId, since].join(' ');
+  const pauses = await reads(db, key, () => listPausesSince(scope, place.serverId, since));
   const numbers = pauses.flatMap(({ pausedChange, resumedChange }) => [pausedChange, resumedChange ?? 0]);
   const changes = [...new Set(numbers)].filter((number) => number > since).toSorted((one, other) => one - other);
   return changes.map((number) => {
