@@ -233,7 +233,7 @@ describe('a paused server', () => {
         emailKey: 'duty@acme.example',
         createdAt: new Date(),
         confirmedAt: new Date(),
-      } as never)
+      })
       .execute();
     await pause(owner, { note: 'A template is wrong' });
     expect(w.mails.map(({ to }) => to).toSorted()).toEqual(['duty@acme.example', owner.email].toSorted());
