@@ -9,11 +9,7 @@ export interface DialDeps {
 }
 
 /** Hosts in order, each host's addresses in order, until one greets. The last failure speaks for all. */
-export async function dial(
-  deps: DialDeps,
-  destination: Destination,
-  signal: AbortSignal,
-): Promise<SmtpConnectResult> {
+export async function dial(deps: DialDeps, destination: Destination, signal: AbortSignal): Promise<SmtpConnectResult> {
   let last: Extract<SmtpConnectResult, { ok: false }> = failed('no host could be tried');
   for (const host of destination.hosts) {
     const { targets, reason } = await targetsOf(host, destination, deps.settings, deps.dns);
@@ -46,4 +42,3 @@ export async function dial(
 function failed(failure: string): Extract<SmtpConnectResult, { ok: false }> {
   return { ok: false, phase: 'connect', reply: null, failure, tls: null, transcript: [] };
 }
-
