@@ -15,22 +15,39 @@ interface Process {
 /** Seconds of a process and all below it, those that have ended included; 0 where there is no /proc. */
 export function cpuSeconds(root: number): number {
   const all = readProcesses();
-  const family = new Set([root]);
-  // Children may have lower ids than their parents, so until nobody is added.
-  for (let before = -1; before !== family.size; ) {
-    before = family.size;
-    for (const [id, { parent }] of all) if (family.has(parent)) family.add(id);
-  }
   let seconds = 0;
-  for (const id of family) {
+  for (const id of familyOf(root, all)) {
     const known = all.get(id);
     if (known !== undefined) seconds += known.seconds + known.endedSeconds;
   }
   return seconds;
 }
 
+/** Of a process and all below it, but not of `except` and what is below that. */
+export function residentBytes(root: number, except: number): number {
+  const all = readProcesses();
+  let bytes = 0;
+  for (const id of familyOf(root, all).difference(familyOf(except, all))) {
+    try {
+      const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, 'latin1'))?.[1];
+      bytes += Number(kilobytes ?? 0) * 1_024;
+    } catch {}
+  }
+  return bytes;
+}
+
 export function parentOf(id: number): number | null {
   return readProcess(id)?.parent ?? null;
+}
+
+function familyOf(head: number, all: ReadonlyMap<number, Process>): Set<number> {
+  const family = new Set([head]);
+  // Children may have lower ids than their parents, so until nobody is added.
+  for (let before = -1; before !== family.size; ) {
+    before = family.size;
+    for (const [id, { parent }] of all) if (family.has(parent)) family.add(id);
+  }
+  return family;
 }
 
 function readProcesses(): Map<number, Process> {

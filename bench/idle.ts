@@ -12,6 +12,7 @@ import { atMost, type Context, figure, type Outcome } from './scenario.ts';
 import { type Serving, startServing } from './serving.ts';
 import { startOwnSink } from './sink.ts';
 import { percentile } from './stats.ts';
+import { wallClock } from './wall-clock.ts';
 
 const PAUSE_MS = 50;
 
@@ -159,16 +160,4 @@ async function measure(serving: Serving, times: Times, first: number, count: num
     event: between(committed, times.told),
     sinkToEvent: between(times.sunk, times.told),
   };
-}
-
-/** PostgreSQL's clock in fractions of a millisecond: the moment of a tick of the wall clock, and what has passed since. */
-const tick = (() => {
-  const before = Date.now();
-  let now = before;
-  while (now === before) now = Date.now();
-  return { wall: now, monotonic: performance.now() };
-})();
-
-function wallClock(): number {
-  return tick.wall + (performance.now() - tick.monotonic);
 }

@@ -11,8 +11,10 @@ import { coldStart } from './cold-start.ts';
 import { endToEnd, endToEndSigned } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
 import { fairness } from './fairness.ts';
+import { feed } from './feed.ts';
 import { idle } from './idle.ts';
 import { inbound } from './inbound.ts';
+import { live } from './live.ts';
 import { tableOf } from './report.ts';
 import type { Context, Outcome, Scenario } from './scenario.ts';
 import { search } from './search.ts';
@@ -33,6 +35,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   sign,
   tokens,
   idle,
+  live,
+  feed,
   backlog,
   fairness,
   search,

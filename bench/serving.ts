@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { decodeIdOf } from '#/domain/ids.ts';
 import { findEmbeddedPostgres } from '#/runtime/embedded-postgres.ts';
 import { atEnd } from './at-end.ts';
-import { cpuSeconds, parentOf } from './cpu.ts';
+import { cpuSeconds, parentOf, residentBytes } from './cpu.ts';
 import { connect, describeDatabase, numberFrom } from './database.ts';
 import { DOMAIN } from './letters.ts';
 import { endChild, runProgram } from './programs.ts';
@@ -30,6 +30,8 @@ export interface Serving extends AsyncDisposable {
   readonly connectionString: string;
   /** Processor time so far. */
   cpu(): CpuTime;
+  /** Resident bytes of the program's processes, without PostgreSQL's. */
+  memory(): number;
   /** One more account with a server of its own. */
   another(name: string, domain: string): Promise<Pick<Serving, 'token' | 'serverId' | 'serverUuid' | 'accountUuid'>>;
 }
@@ -104,6 +106,7 @@ export async function startServing(context: Context, options: ServingOptions = {
       connectionString,
       ...(await bootstrap(env, 'Bench', DOMAIN)),
       cpu,
+      memory: () => residentBytes(pid, postmaster),
       another: (name, domain) => bootstrap(env, name, domain),
       [Symbol.asyncDispose]: end,
     };

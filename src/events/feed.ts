@@ -1,20 +1,16 @@
 // The live end of the log, as the rest of the program sees it: subscribe, and get each event once and in order, from a
-// cursor or from now on. How: log-follower.ts reads for the node, subscriber.ts for whoever is behind.
+// cursor or from now on. How: log-follower.ts reads for the node, subscriber.ts for whoever is behind. Another way to carry
+// events between nodes is another implementation of EventFeed (docs/events.md tells when one is needed).
 import type { LoggedEvent } from './catalogue.ts';
+import type { LiveSource } from './live-source.ts';
 import { type Deps, LogFollower } from './log-follower.ts';
 import { Subscriber, type Subscription } from './subscriber.ts';
 
 export type { Subscription } from './subscriber.ts';
 
-/** Hand-written on purpose: return() settles a next() that waits, which an async generator cannot. */
-export interface EventIterator extends AsyncIterableIterator<LoggedEvent> {
-  next(): Promise<IteratorResult<LoggedEvent, undefined>>;
-  return(): Promise<IteratorResult<LoggedEvent, undefined>>;
-}
-
 export interface EventFeed {
-  subscribe(subscription: Subscription): EventIterator;
-  /** Open iterators, for metrics and leak checks. */
+  subscribe(subscription: Subscription): LiveSource<LoggedEvent>;
+  /** Open subscriptions, for metrics and leak checks. */
   readonly size: number;
 }
 
@@ -23,43 +19,19 @@ export interface RunningFeed extends EventFeed, AsyncDisposable {}
 export function createFeed(deps: Deps): RunningFeed {
   const follower = new LogFollower(deps);
   const open = new Set<Subscriber>();
+  const forget = (subscriber: Subscriber) => void open.delete(subscriber);
   return {
     get size() {
       return open.size;
     },
     subscribe(subscription) {
-      const subscriber = new Subscriber(deps, follower, subscription);
+      const subscriber = new Subscriber(deps, follower, subscription, forget);
       open.add(subscriber);
-      return iterate(subscriber, () => {
-        subscriber.close();
-        open.delete(subscriber);
-      });
+      return subscriber;
     },
     async [Symbol.asyncDispose]() {
-      for (const subscriber of open) subscriber.close();
-      open.clear();
+      for (const subscriber of [...open]) subscriber.close();
       await follower[Symbol.asyncDispose]();
     },
   };
-}
-
-function iterate(subscriber: Subscriber, close: () => void): EventIterator {
-  const iterator: EventIterator = {
-    async next() {
-      const event = await subscriber.next();
-      return event === null ? { done: true, value: undefined } : { done: false, value: event };
-    },
-    return() {
-      close();
-      return Promise.resolve({ done: true, value: undefined });
-    },
-    throw(error) {
-      close();
-      return Promise.reject(error);
-    },
-    [Symbol.asyncIterator]() {
-      return iterator;
-    },
-  };
-  return iterator;
 }

@@ -4,15 +4,12 @@ import { sql } from 'kysely';
 import type { Database } from '#/db/client.ts';
 import type { InboundMessageRow } from '#/db/inbound-messages.ts';
 import { bucketAt } from '#/domain/retention.ts';
-import type { Channel, Clock } from '#/runtime/ports.ts';
 import type { LogPosition } from './catalogue.ts';
+import type { LiveSource } from './live-source.ts';
 import { readHorizon } from './log.ts';
+import { type TableDeps, TableFollower, type TablePage } from './table-follower.ts';
 
 const PAGE = 100;
-/** Looks by itself this often, should a wake-up be lost. */
-const POLL_MS = 2_000;
-/** What is committed waits for older transactions to end. */
-const PENDING_MS = 20;
 
 export interface InboundReach {
   readonly accountId: string;
@@ -20,86 +17,40 @@ export interface InboundReach {
   readonly streamId: string | null;
 }
 
-interface Deps {
+interface Deps extends TableDeps {
   readonly db: Database;
-  readonly channel: Channel;
-  readonly clock: Clock;
 }
 
 /** From now on. What was blocked is not among it until somebody lets it through. */
-export async function followInbound(
-  deps: Deps,
-  reach: InboundReach,
-): Promise<AsyncIterableIterator<InboundMessageRow>> {
-  return new InboundFollower(deps, reach, await readHorizon(deps.db));
+export async function followInbound(deps: Deps, reach: InboundReach): Promise<LiveSource<InboundMessageRow>> {
+  let position = await readHorizon(deps.db);
+  return new TableFollower(deps, 'inbound', async () => {
+    const { rows, last, pending } = await readAfter(deps, reach, position);
+    position = last;
+    return { items: rows.filter(({ status }) => status !== 'BLOCKED'), pending };
+  });
 }
 
-class InboundFollower implements AsyncIterableIterator<InboundMessageRow> {
-  readonly #deps: Deps;
-  readonly #reach: InboundReach;
-  readonly #closing = new AbortController();
-  readonly #stopListening: () => void;
-  #position: LogPosition;
-  #buffer: InboundMessageRow[] = [];
-  #woken = Promise.withResolvers<void>();
+async function readAfter({ db, clock }: Deps, reach: InboundReach, after: LogPosition): Promise<Read> {
+  const { accountId, serverId, streamId } = reach;
+  const horizon = await readHorizon(db);
+  const ofStream = streamId === null ? sql`` : sql`and stream_id = ${streamId}::uuid`;
+  const { rows } = await sql<InboundMessageRow>`
+    select * from inbound_messages
+    where server_id = ${serverId}::uuid and account_id = ${accountId}::uuid ${ofStream}
+      and (log_xact, id) > (${after.xact}, ${after.id}::uuid) and bucket >= ${bucketAt(clock.now(), 0)}
+    order by log_xact, id limit ${PAGE}`.execute(db);
+  const complete = rows.filter(({ logXact }) => logXact < horizon.xact);
+  const last = complete.at(-1);
+  return {
+    rows: complete,
+    last: last === undefined ? after : { xact: last.logXact, id: last.id },
+    // Something lies at or above the horizon, or in the next page.
+    pending: complete.length < rows.length || rows.length === PAGE,
+  };
+}
 
-  constructor(deps: Deps, reach: InboundReach, position: LogPosition) {
-    this.#deps = deps;
-    this.#reach = reach;
-    this.#position = position;
-    this.#stopListening = deps.channel.on('inbound', () => this.#woken.resolve());
-  }
-
-  async next(): Promise<IteratorResult<InboundMessageRow, undefined>> {
-    while (!this.#closing.signal.aborted) {
-      const message = this.#buffer.shift();
-      if (message !== undefined) return { done: false, value: message };
-      this.#woken = Promise.withResolvers<void>();
-      const pending = await this.#read();
-      if (this.#buffer.length > 0 || this.#closing.signal.aborted) continue;
-      await this.#pause(pending ? PENDING_MS : POLL_MS);
-    }
-    return { done: true, value: undefined };
-  }
-
-  async return(): Promise<IteratorResult<InboundMessageRow, undefined>> {
-    this.#stopListening();
-    this.#closing.abort();
-    this.#woken.resolve();
-    this.#buffer = [];
-    return { done: true, value: undefined };
-  }
-
-  async throw(error: unknown): Promise<never> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const done = new AbortController();
-    await Promise.race([this.#woken.promise, this.#deps.clock.sleep(ms, done.signal)]);
-    done.abort();
-  }
-
-  /** Whether something lies at or above the horizon. */
-  async #read(): Promise<boolean> {
-    const { accountId, serverId, streamId } = this.#reach;
-    const { xact, id } = this.#position;
-    const horizon = await readHorizon(this.#deps.db);
-    const ofStream = streamId === null ? sql`` : sql`and stream_id = ${streamId}::uuid`;
-    const { rows } = await sql<InboundMessageRow>`
-      select * from inbound_messages
-      where server_id = ${serverId}::uuid and account_id = ${accountId}::uuid ${ofStream}
-        and (log_xact, id) > (${xact}, ${id}::uuid) and bucket >= ${bucketAt(this.#deps.clock.now(), 0)}
-      order by log_xact, id limit ${PAGE}`.execute(this.#deps.db);
-    const complete = rows.filter(({ logXact }) => logXact < horizon.xact);
-    const last = complete.at(-1);
-    if (last !== undefined) this.#position = { xact: last.logXact, id: last.id };
-    this.#buffer = complete.filter(({ status }) => status !== 'BLOCKED');
-    return complete.length < rows.length || rows.length === PAGE;
-  }
+interface Read extends Pick<TablePage<never>, 'pending'> {
+  readonly rows: readonly InboundMessageRow[];
+  readonly last: LogPosition;
 }

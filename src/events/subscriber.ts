@@ -2,18 +2,23 @@
 //
 //   behind — reads pages of its server's log after its cursor. Before the last page it attaches to the follower, so that
 //            nothing falls between: what the follower handed out before was below that page's horizon, what it hands out
-//            after is in the buffer; the overlap is told by position and dropped.
-//   live   — fed from its buffer. A buffer that would overflow is thrown away: behind again, at its cursor.
+//            after is in the tail; the overlap is told by position and dropped.
+//   live   — reads the tail that all followers of the server share, from its own place. When that place has left memory it
+//            is behind again, at its cursor.
 //
-// So memory is bounded by the buffer, order is the log's, and nothing is missed or seen twice.
+// So a slow one costs at most a page, order is the log's, and nothing is missed or seen twice.
 import { bucketAt } from '#/domain/retention.ts';
 import { comparePositions, type LogPosition, type LoggedEvent } from './catalogue.ts';
 import { type EventFilter, type LogPage, readHorizon, readServerLog } from './log.ts';
 import type { Deps, Listener, LogFollower } from './log-follower.ts';
+import type { LiveSource } from './live-source.ts';
+import type { Tail } from './recent-events.ts';
+import { WaitingReader } from './waiting-reader.ts';
 
-/** Events that wait for one live subscriber: some seconds of a busy server, and a few hundred KB at most. */
-const BUFFER = 1_000;
-const PAGE = 500;
+/** All that one which does not read keeps for itself: some 200 KB. */
+const PAGE = 200;
+/** While the database is away; then it fails. */
+const RETRIES = { times: 30, everyMs: 1_000 } as const;
 
 export interface Subscription {
   readonly accountId: string;
@@ -25,83 +30,149 @@ export interface Subscription {
   readonly after: LogPosition | null;
 }
 
-export class Subscriber implements Listener {
-  readonly #deps: Pick<Deps, 'db' | 'clock'>;
+export class Subscriber implements Listener, LiveSource<LoggedEvent> {
+  readonly #deps: Pick<Deps, 'db' | 'clock' | 'log'>;
   readonly #follower: LogFollower;
   readonly #subscription: Subscription;
-  #buffer: LoggedEvent[] = [];
+  readonly #onClose: (subscriber: Subscriber) => void;
+  /** Read from the log, and not yet taken. */
+  #page: readonly LoggedEvent[] = [];
+  #taken = 0;
+  /** Of the last event that was looked at, whether it passed the filter or not. */
   #cursor: LogPosition | null;
-  #live = false;
+  #tail: Tail | null = null;
+  /** Number of the next in the tail. */
+  #next = 0;
+  #catchingUp = false;
   #closed = false;
-  #waiting: PromiseWithResolvers<void> | null = null;
+  #failure: { readonly error: unknown } | null = null;
+  readonly #reader = new WaitingReader<LoggedEvent>((most) => this.take(most));
 
-  constructor(deps: Pick<Deps, 'db' | 'clock'>, follower: LogFollower, subscription: Subscription) {
+  constructor(
+    deps: Pick<Deps, 'db' | 'clock' | 'log'>,
+    follower: LogFollower,
+    subscription: Subscription,
+    onClose: (subscriber: Subscriber) => void,
+  ) {
     this.#deps = deps;
     this.#follower = follower;
     this.#subscription = subscription;
+    this.#onClose = onClose;
     this.#cursor = subscription.after;
   }
 
-  /** From the follower. A full buffer means a slow reader: it goes on from the log, at its own pace. */
-  offer(event: LoggedEvent): void {
-    if (!matches(this.#subscription, event)) return;
-    if (this.#buffer.length >= BUFFER) this.#fallBehind();
-    else this.#buffer.push(event);
-    this.#waiting?.resolve();
+  take(most: number): readonly LoggedEvent[] | null {
+    if (this.#failure !== null) throw this.#failure.error;
+    if (this.#closed) return null;
+    if (this.#catchingUp) return [];
+    const events = this.#takeFromPage(most);
+    if (events.length === 0 && this.#tail !== null) this.#takeFromTail(this.#tail, events, most);
+    if (events.length === 0 && this.#tail === null) void this.#catchUp();
+    return events;
   }
 
-  /** Null once closed. */
-  async next(): Promise<LoggedEvent | null> {
-    while (!this.#closed) {
-      const event = this.#buffer.shift();
-      if (event !== undefined) {
-        if (this.#cursor !== null && comparePositions(event.position, this.#cursor) <= 0) continue;
-        this.#cursor = event.position;
-        return event;
-      }
-      if (this.#live) {
-        this.#waiting = Promise.withResolvers<void>();
-        await this.#waiting.promise;
-      } else await this.#catchUp();
-    }
-    return null;
+  onReady(wake: () => Promise<void> | null): void {
+    this.#reader.onReady(wake);
+  }
+
+  wake(): Promise<void> | null {
+    return this.#reader.wake();
+  }
+
+  next(): Promise<IteratorResult<LoggedEvent, undefined>> {
+    return this.#reader.next();
+  }
+
+  return(): Promise<IteratorResult<LoggedEvent, undefined>> {
+    this.close();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#page = [];
     this.#fallBehind();
-    this.#waiting?.resolve();
+    this.#onClose(this);
+    void this.wake();
+  }
+
+  #takeFromPage(most: number): LoggedEvent[] {
+    const events: LoggedEvent[] = [];
+    while (this.#taken < this.#page.length && events.length < most) {
+      const event = this.#page[this.#taken++];
+      if (event !== undefined && this.#isNew(event)) events.push(event);
+    }
+    if (this.#taken === this.#page.length) {
+      this.#page = [];
+      this.#taken = 0;
+    }
+    return events;
+  }
+
+  #takeFromTail(tail: Tail, into: LoggedEvent[], most: number): void {
+    if (this.#next < tail.start) return this.#fallBehind();
+    while (this.#next < tail.end && into.length < most) {
+      const event = tail.at(this.#next++);
+      if (event !== undefined && this.#isNew(event) && matches(this.#subscription, event)) into.push(event);
+    }
+  }
+
+  #isNew({ position }: LoggedEvent): boolean {
+    if (this.#cursor !== null && comparePositions(position, this.#cursor) <= 0) return false;
+    this.#cursor = position;
+    return true;
   }
 
   #goLive(): void {
-    this.#live = true;
-    this.#follower.attach(this.#subscription.serverId, this);
+    this.#tail = this.#follower.attach(this.#subscription.serverId, this);
+    this.#next = this.#tail.end;
   }
 
   #fallBehind(): void {
-    this.#buffer = [];
-    if (!this.#live) return;
-    this.#live = false;
+    if (this.#tail === null) return;
+    this.#tail = null;
     this.#follower.detach(this.#subscription.serverId, this);
   }
 
-  /** Takes the next page into the buffer; goes live with the page that reaches the horizon. */
   async #catchUp(): Promise<void> {
+    this.#catchingUp = true;
+    for (let tried = 1; !this.#closed; tried++) {
+      try {
+        await this.#readOn();
+        break;
+      } catch (error) {
+        this.#fallBehind();
+        this.#deps.log.warn({ error, tried }, 'a subscriber could not read the event log');
+        if (tried === RETRIES.times) this.#failure = { error };
+        if (tried === RETRIES.times) break;
+        await this.#deps.clock.sleep(RETRIES.everyMs, this.#follower.signal);
+      }
+    }
+    this.#catchingUp = false;
+    void this.wake();
+  }
+
+  /** Reads the next page; goes live with the page that reaches the horizon. */
+  async #readOn(): Promise<void> {
     this.#cursor ??= await readHorizon(this.#deps.db);
     const page = await this.#readPage(this.#cursor);
-    if (this.#closed) return;
-    if (page.events.length === PAGE) {
-      this.#buffer = [...page.events];
-      return;
+    if (page.events.length < PAGE && !this.#closed) {
+      this.#goLive();
+      await this.#follower.anchored;
+      const last = await this.#readPage(page.events.at(-1)?.position ?? this.#cursor);
+      // Full again: the log has what comes after these.
+      if (last.events.length === PAGE) this.#fallBehind();
+      this.#page = [...page.events, ...last.events];
+    } else this.#page = page.events;
+    if (this.#closed) {
+      this.#page = [];
+      this.#fallBehind();
     }
-    this.#goLive();
-    await this.#follower.anchored;
-    const last = await this.#readPage(page.events.at(-1)?.position ?? this.#cursor);
-    const offered = this.#buffer;
-    // Full again, or overflowed meanwhile: the log has what comes after these.
-    if (last.events.length === PAGE || !this.#live) this.#fallBehind();
-    if (!this.#closed) this.#buffer = [...page.events, ...last.events, ...(this.#live ? offered : [])];
   }
 
   #readPage(after: LogPosition): Promise<LogPage> {

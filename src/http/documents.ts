@@ -13,12 +13,15 @@ import {
 import { RequestFault, refusedDocument, withCode } from './errors.ts';
 import { type CostOf, compileCost } from './limits/cost.ts';
 import { DOCUMENT_LIMITS, refuseShape } from './limits/shape.ts';
+import { variablesOfAnswers } from './shared-operation.ts';
 
 export interface Operation {
   readonly document: DocumentNode;
   readonly kind: 'query' | 'mutation' | 'subscription';
   readonly name: string | null;
   readonly costOf: CostOf;
+  /** Of a subscription: the variables that its answers may depend on besides the event; null: they are not shared. */
+  readonly answersVaryBy: readonly string[] | null;
 }
 
 export interface Documents {
@@ -121,6 +124,7 @@ function prepare(schema: GraphQLSchema, query: string): Entry {
     kind: definition.operation,
     name: definition.name?.value ?? null,
     costOf: compileCost(schema, definition, fragments),
+    answersVaryBy: definition.operation === 'subscription' ? variablesOfAnswers(schema, definition, fragments) : null,
   }));
   return { operations, weight: Math.max(document.tokenCount ?? 0, query.length / CHARACTERS_A_TOKEN) };
 }

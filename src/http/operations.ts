@@ -5,9 +5,11 @@ import {
   executeRootSelectionSet,
   type GraphQLError,
   type GraphQLSchema,
+  type ValidatedSubscriptionArgs,
   validateExecutionArgs,
   validateSubscriptionArgs,
 } from 'graphql';
+import { isLiveSource } from '#/events/live-source.ts';
 import type { Clock, Log } from '#/runtime/ports.ts';
 import { networkOf } from '#/domain/network.ts';
 import { type Deadline, Deadlines, timedOut } from './deadlines.ts';
@@ -16,7 +18,11 @@ import { maskErrors, maskThrown, RequestFault, refused, withCode } from './error
 import { countObjects, type Points } from './limits/cost.ts';
 import type { Balance, RateLimiter } from './limits/rate-limit.ts';
 import type { HttpMetrics } from './metrics.ts';
+import { GroupKeys } from './group-keys.ts';
+import { PushedStream, type Sink } from './pushed-stream.ts';
 import { ResponseStream } from './response-stream.ts';
+import { type Group, SharedExecutions } from './shared-executions.ts';
+import { Turns } from './turns.ts';
 import { type AuthenticatedCaller, type Params, purseOf, type RequestInfo } from './types.ts';
 
 export interface OperationsOptions {
@@ -43,16 +49,22 @@ export interface Admitted {
   readonly bucket: string;
 }
 
+type SubscriptionArgs = ValidatedSubscriptionArgs & { readonly contextValue: object };
+
 export class Operations {
   readonly #options: OperationsOptions;
   readonly #documents;
   readonly #deadlines: Deadlines;
-  readonly #streams = new Set<ResponseStream>();
+  readonly #streams = new Set<ResponseStream | PushedStream>();
+  readonly #executions = new SharedExecutions();
+  readonly #groupKeys = new GroupKeys();
+  readonly #turns: Turns;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
     this.#documents = createDocuments(options.schema);
     this.#deadlines = new Deadlines(options.clock);
+    this.#turns = new Turns(options.clock);
   }
 
   get runningSubscriptions(): number {
@@ -102,37 +114,57 @@ export class Operations {
     }
   }
 
-  /** A subscription. `onEnd` is called once, however it ends. */
-  async subscribe(admitted: Admitted, onEnd: () => void): Promise<ResponseStream | ExecutionResult> {
+  /** A subscription. `onEnd` is called once, however it ends. With a sink its answers go there, and the stream is silent. */
+  async subscribe(
+    admitted: Admitted,
+    onEnd: () => void,
+    sink: Sink | null = null,
+  ): Promise<ResponseStream | PushedStream | ExecutionResult> {
     const ended = new AbortController();
     const masking = this.#masking(admitted);
     try {
-      const args = validateSubscriptionArgs(this.#args(admitted, ended.signal));
-      if (!('schema' in args)) throw coercionFault(args);
+      const args = this.#subscriptionArgs(admitted, ended.signal);
       const source = await createSourceEventStream(args);
       if (!(Symbol.asyncIterator in source)) {
         onEnd();
         return { errors: maskErrors(source.errors ?? [], masking) };
       }
-      const contextValue = args.contextValue;
-      if (typeof contextValue !== 'object' || contextValue === null) throw new Error('the context is not an object');
-      const stream = new ResponseStream({
-        args: { ...args, contextValue },
-        source,
-        mask: (errors) => maskErrors(errors, masking),
-        maskThrown: (error) => maskThrown(error, masking),
+      const common = {
+        maskThrown: (error: unknown) => maskThrown(error, masking),
         onEnd: () => {
           this.#streams.delete(stream);
           ended.abort();
           onEnd();
         },
-      });
+      };
+      const stream: ResponseStream | PushedStream =
+        sink !== null && isLiveSource(source)
+          ? new PushedStream({ ...common, source, sink, group: this.#groupOf(admitted, args), turns: this.#turns })
+          : new ResponseStream({ ...common, args, source, mask: (errors) => maskErrors(errors, masking) });
       this.#streams.add(stream);
       return stream;
     } catch (error) {
       onEnd();
       throw error;
     }
+  }
+
+  #groupOf(admitted: Admitted, own: SubscriptionArgs): Group {
+    const key = this.#groupKeys.keyOf(admitted);
+    return this.#executions.join(key, () => {
+      const masking = this.#masking(admitted);
+      // A context of its own: whoever founded the group may leave it.
+      const args = key === null ? own : this.#subscriptionArgs(admitted, new AbortController().signal);
+      return { args, mask: (errors) => maskErrors(errors, masking) };
+    });
+  }
+
+  #subscriptionArgs(admitted: Admitted, signal: AbortSignal): SubscriptionArgs {
+    const args = validateSubscriptionArgs(this.#args(admitted, signal));
+    if (!('schema' in args)) throw coercionFault(args);
+    const { contextValue } = args;
+    if (typeof contextValue !== 'object' || contextValue === null) throw new Error('the context is not an object');
+    return { ...args, contextValue };
   }
 
   /** What was thrown, as the answer's errors; a defect is logged. */

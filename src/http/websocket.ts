@@ -4,7 +4,7 @@
 //
 // Opened → (connection_init within 5 s, else 4408) → acknowledged (4403 when refused) → … → closed by the client, by us
 // (4401 token dead, 4429 too much, 1001 going away), or terminated when it has not answered a ping by the next one.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ExecutionArgs, GraphQLSchema } from 'graphql';
 import { handleProtocols, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
@@ -17,7 +17,9 @@ import { limitMessages, SOCKET_LIMITS } from './limits/socket.ts';
 import type { LiveTokens } from './live-tokens.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { Admitted, Call, Operations } from './operations.ts';
+import { Outlet } from './outlet.ts';
 import { readParams } from './params.ts';
+import { PushedStream } from './pushed-stream.ts';
 import type { AuthenticatedCaller } from './types.ts';
 
 /** Beside the protocol's own: the token is dead, and a client must not come back with it; rights are others or a session is to be renewed, and it should; too much of something. */
@@ -46,11 +48,23 @@ interface Extra {
 
 interface Connection {
   readonly socket: WebSocket;
-  readonly request: IncomingMessage;
+  readonly outlet: Outlet;
+  readonly userAgent: string | null;
   readonly ipAddress: string;
+  /** Of the upgrade, until the socket is let in. */
+  headers: IncomingHttpHeaders;
   caller: AuthenticatedCaller | null;
   release: () => void;
   alive: boolean;
+  readonly streams: Set<PushedStream>;
+}
+
+/** What onSubscribe admitted, for the execution of the same message. */
+interface Accepted {
+  readonly admitted: Admitted;
+  readonly connection: Connection;
+  /** Of the operation, as the client named it. */
+  readonly id: string;
 }
 
 export class WebSocketEndpoint {
@@ -63,8 +77,7 @@ export class WebSocketEndpoint {
   });
   readonly #connections = new Set<Connection>();
   readonly #protocol: Server<Extra>;
-  /** What onSubscribe admitted, for the execution of the same message. */
-  readonly #admitted = new WeakMap<ExecutionArgs, Admitted>();
+  readonly #accepted = new WeakMap<ExecutionArgs, Accepted>();
   readonly #closing = new AbortController();
 
   constructor(options: WebSocketOptions) {
@@ -78,7 +91,7 @@ export class WebSocketEndpoint {
   }
 
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, ipAddress: string): void {
-    this.#sockets.handleUpgrade(request, stream, head, (socket) => this.#open(socket, request, ipAddress));
+    this.#sockets.handleUpgrade(request, stream, head, (socket) => this.#open(socket, stream, { request, ipAddress }));
   }
 
   /** Resolves when all have been told and closed, or terminated. */
@@ -98,8 +111,19 @@ export class WebSocketEndpoint {
     this.#sockets.close();
   }
 
-  #open(socket: WebSocket, request: IncomingMessage, ipAddress: string): void {
-    const connection: Connection = { socket, request, ipAddress, caller: null, release: () => undefined, alive: true };
+  #open(socket: WebSocket, stream: Duplex, from: { request: IncomingMessage; ipAddress: string }): void {
+    const { headers } = from.request;
+    const connection: Connection = {
+      socket,
+      outlet: new Outlet(socket, stream),
+      userAgent: headers['user-agent'] ?? null,
+      ipAddress: from.ipAddress,
+      headers,
+      caller: null,
+      release: () => undefined,
+      alive: true,
+      streams: new Set(),
+    };
     this.#connections.add(connection);
     const { clock, log } = this.#options;
     const admitMessage = limitMessages(clock);
@@ -143,30 +167,42 @@ export class WebSocketEndpoint {
     return makeServer<{ [key: string]: unknown }, Extra>({
       connectionInitWaitTimeout: SOCKET_LIMITS.initTimeoutMs,
       onConnect: ({ connectionParams, extra }) => this.#connect(extra.connection, connectionParams),
-      onSubscribe: ({ subscriptions, extra }, _id, payload) => {
+      onSubscribe: ({ subscriptions, extra }, id, payload) => {
         if (Object.keys(subscriptions).length > SOCKET_LIMITS.operations) {
           extra.connection.socket.close(TOO_MUCH, 'Too many operations');
           return tooManyOperations;
         }
-        return this.#subscribe(extra.connection, payload);
+        return this.#subscribe(extra.connection, id, payload);
       },
       execute: async (args) => {
-        const admitted = this.#admittedOf(args);
+        const { admitted } = this.#acceptedOf(args);
         try {
           return await this.#options.operations.execute(admitted, null);
         } catch (error) {
           return { errors: this.#errorsOf(error, admitted.call, admitted.operation.name) };
         }
       },
-      subscribe: async (args) => {
-        const admitted = this.#admittedOf(args);
-        try {
-          return await this.#options.operations.subscribe(admitted, () => undefined);
-        } catch (error) {
-          return { errors: this.#errorsOf(error, admitted.call, admitted.operation.name) };
-        }
-      },
+      subscribe: (args) => this.#follow(this.#acceptedOf(args)),
     });
+  }
+
+  async #follow({ admitted, connection, id }: Accepted) {
+    const { streams, outlet } = connection;
+    const { operations } = this.#options;
+    let pushed: PushedStream | null = null;
+    const forget = () => {
+      if (pushed !== null) streams.delete(pushed);
+    };
+    try {
+      const stream = await operations.subscribe(admitted, forget, outlet.sinkFor(id));
+      if (stream instanceof PushedStream) {
+        pushed = stream;
+        streams.add(stream);
+      }
+      return stream;
+    } catch (error) {
+      return { errors: this.#errorsOf(error, admitted.call, admitted.operation.name) };
+    }
   }
 
   /** False: refused. Else what goes into connection_ack: a rotated token's end, which HTTP tells in headers. */
@@ -175,14 +211,15 @@ export class WebSocketEndpoint {
     params: Record<string, unknown> | undefined,
   ): Promise<boolean | { readonly deprecation: Date; readonly sunset: Date }> {
     const { tokens } = this.#options;
-    const { socket, request } = connection;
+    const { socket, headers } = connection;
+    connection.headers = {};
     let shown: string | null;
     try {
-      shown = tokenInParams(params) ?? tokenInHeaders(request.headers);
+      shown = tokenInParams(params) ?? tokenInHeaders(headers);
     } catch {
       return false;
     }
-    const secret = shown ?? sessionInCookie(request.headers);
+    const secret = shown ?? sessionInCookie(headers);
     const { ipAddress } = connection;
     const caller = secret === null ? null : await tokens.authenticate({ secret, ipAddress, byCookie: shown === null });
     if (caller === null || socket.readyState !== socket.OPEN) return false;
@@ -194,25 +231,27 @@ export class WebSocketEndpoint {
     connection.release = tokens.watch(caller, (how) => {
       if (how === 'dead') socket.close(TOKEN_DEAD, 'The token is not valid any more');
       else socket.close(RIGHTS_CHANGED, 'Rights have changed');
+      // Now, and not when the client has answered.
+      for (const stream of [...connection.streams]) stream.end();
     });
     if (caller.deprecation === null) return true;
     return { deprecation: caller.deprecation.since, sunset: caller.deprecation.sunset };
   }
 
   /** What a person may do may have changed since the socket was opened. */
-  async #subscribe(connection: Connection, payload: SubscribePayload) {
+  async #subscribe(connection: Connection, id: string, payload: SubscribePayload) {
     const { caller } = connection;
     const renewed = await this.#options.tokens.renew(caller);
     if (caller !== null && renewed === null) connection.socket.close(TOKEN_DEAD, 'The session has ended');
-    return this.#admit(connection, renewed, payload);
+    return this.#admit(connection, renewed, id, payload);
   }
 
-  #admit(connection: Connection, caller: AuthenticatedCaller | null, payload: SubscribePayload) {
+  #admit(connection: Connection, caller: AuthenticatedCaller | null, id: string, payload: SubscribePayload) {
     const call: Call = {
       caller,
       requestId: this.#options.newRequestId(),
       ipAddress: connection.ipAddress,
-      userAgent: connection.request.headers['user-agent'] ?? null,
+      userAgent: connection.userAgent,
       transport: 'websocket',
       cookies: null,
     };
@@ -220,17 +259,17 @@ export class WebSocketEndpoint {
       const admitted = this.#options.operations.admit(readParams(payload), call, 'POST');
       const { document, name } = admitted.operation;
       const args = { schema: this.#options.schema, document, operationName: name };
-      this.#admitted.set(args, admitted);
+      this.#accepted.set(args, { admitted, connection, id });
       return args;
     } catch (error) {
       return this.#errorsOf(error, call, null);
     }
   }
 
-  #admittedOf(args: ExecutionArgs): Admitted {
-    const admitted = this.#admitted.get(args);
-    if (admitted === undefined) throw new Error('an operation was not admitted');
-    return admitted;
+  #acceptedOf(args: ExecutionArgs): Accepted {
+    const accepted = this.#accepted.get(args);
+    if (accepted === undefined) throw new Error('an operation was not admitted');
+    return accepted;
   }
 
   #errorsOf(error: unknown, call: Call, operationName: string | null) {

@@ -7,6 +7,7 @@ import { type Actor, refusalOf } from '#/domain/actor.ts';
 import { ExpectedError, Forbidden, StepUpRequired } from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
 import type { Permission } from '#/domain/permissions.ts';
+import type { LiveSource } from '#/events/live-source.ts';
 import type { Clock, Ids, Log, Random, Topic } from '#/runtime/ports.ts';
 import type { Deps } from './deps.ts';
 import { commitInGroups } from './group-commit.ts';
@@ -17,6 +18,8 @@ export interface Caller {
   readonly requestId: string;
   readonly ipAddress: string | null;
 }
+
+export { like, type LiveSource } from '#/events/live-source.ts';
 
 /** A class of expected errors; its literal code keeps other Errors out of a declaration. */
 export type ErrorClass = new (...args: never[]) => ExpectedError;
@@ -76,14 +79,11 @@ export function query<I, O, const E extends readonly ErrorClass[]>(
  */
 export function stream<I, T, const E extends readonly ErrorClass[]>(
   declaration: Declaration<E> & {
-    open(
-      context: { scope: ReadScope; deps: Deps; caller: Caller; fail: Fail<E> },
-      input: I,
-    ): Promise<AsyncIterableIterator<T>>;
+    open(context: { scope: ReadScope; deps: Deps; caller: Caller; fail: Fail<E> }, input: I): Promise<LiveSource<T>>;
   },
-): UseCase<I, AsyncIterableIterator<T>> {
+): UseCase<I, LiveSource<T>> {
   const { permission, errors, stepUp = false } = declaration;
-  const run = async (deps: Deps, caller: Caller, input: I): Promise<AsyncIterableIterator<T>> => {
+  const run = async (deps: Deps, caller: Caller, input: I): Promise<LiveSource<T>> => {
     authorize(caller, permission, stepUp, deps.clock);
     const scope = readScope(deps.db, reachOf(caller.actor, permission));
     return asserting(errors, () => declaration.open({ scope, deps, caller, fail }, input));

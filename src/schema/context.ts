@@ -29,6 +29,8 @@ export interface Context extends RequestFacts {
   readonly asker: Asker | null;
   /** One for each account that the asker may act in. */
   readonly callers: readonly Caller[];
+  /** What staff looked at in this operation. Not in a cache, which a subscription empties for each event: one row, not one an event. */
+  readonly looks: Map<string, Promise<void>>;
 }
 
 /** Somebody's rights in one account. */
@@ -47,12 +49,10 @@ export function createContext(
 ): Context {
   const actors = asker === null ? [] : 'person' in asker ? asker.person.actors : [asker.actor];
   const callers = actors.map((actor): Caller => ({ actor, requestId, ipAddress }));
-  return { deps, asker, callers, requestId, ipAddress, userAgent, cookies, signal };
+  return { deps, asker, callers, looks: new Map(), requestId, ipAddress, userAgent, cookies, signal };
 }
 
 const accounts = createContextCache((_context: Context) => new Map<string, AccountContext>());
-/** By the context itself and not in its cache, which a subscription empties for each event: one row, not one an event. */
-const looks = new WeakMap<Context, Map<string, Promise<void>>>();
 
 /** The asker's rights in the account of a row that was found for them. */
 export function within(context: Context, accountId: string): AccountContext {
@@ -100,11 +100,9 @@ export function recordUse(
   );
 }
 
-function once(context: Context, key: string, record: () => Promise<void>): Promise<void> {
-  const known = looks.get(context) ?? new Map<string, Promise<void>>();
-  looks.set(context, known);
-  const looking = known.get(key) ?? record();
-  known.set(key, looking);
+function once({ looks }: Context, key: string, record: () => Promise<void>): Promise<void> {
+  const looking = looks.get(key) ?? record();
+  looks.set(key, looking);
   return looking;
 }
 

@@ -39,6 +39,8 @@ builder.subscriptionField('messageEvents', (t) =>
       });
       return freshForEach(context, events);
     },
+    // From the event alone: what is asked of it is executed once for all who ask the same with the same rights.
+    extensions: { shared: true },
     resolve: (event) => event,
   }),
 );

@@ -1,6 +1,7 @@
 // The events of one endpoint, from the log: read ahead a little, in the log's order, until it is closed.
 import type { LogPosition, LoggedEvent } from '#/events/catalogue.ts';
-import type { EventFeed, EventIterator } from '#/events/feed.ts';
+import type { EventFeed } from '#/events/feed.ts';
+import type { LiveSource } from '#/events/live-source.ts';
 import type { EventFilter } from '#/events/log.ts';
 import type { Clock, Log } from '#/runtime/ports.ts';
 
@@ -25,7 +26,7 @@ export class LogSource {
   readonly #closing = new AbortController();
   readonly #events: LoggedEvent[] = [];
   #position: LogPosition;
-  #iterator: EventIterator | null = null;
+  #iterator: LiveSource<LoggedEvent> | null = null;
   #room = Promise.withResolvers<void>();
 
   constructor(options: LogSourceOptions) {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ClientOptions, WebSocket } from 'ws';
+import { WebSocket } from 'ws';
 import { FakeClock } from '../support/fake-clock.ts';
 import {
   caches,
@@ -14,6 +14,7 @@ import {
   startHttp,
   until,
 } from '../support/http-world.ts';
+import { Peer } from '../support/ws-peer.ts';
 
 const PROTOCOL = 'graphql-transport-ws';
 const expiring = 'vrs_expiring';
@@ -23,53 +24,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.server.close());
 
-interface Message {
-  type: string;
-  id?: string;
-  payload?: unknown;
-}
-
-/** The protocol by hand, to say what no client library would. */
-class Peer {
-  readonly socket: WebSocket;
-  readonly messages: Message[] = [];
-  readonly closed: Promise<{ code: number; reason: string }>;
-
-  constructor(on: HttpWorld, options: ClientOptions = {}, protocol: string | string[] = PROTOCOL) {
-    this.socket = new WebSocket(on.wsUrl, protocol, options);
-    this.socket.on('message', (data) => this.messages.push(JSON.parse(String(data))));
-    this.socket.on('error', () => undefined);
-    this.closed = new Promise((resolve) => {
-      this.socket.once('close', (code, reason) => resolve({ code, reason: String(reason) }));
-    });
-  }
-
-  async open(): Promise<this> {
-    await once(this.socket, 'open');
-    return this;
-  }
-
-  send(message: object | string): void {
-    this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
-  }
-
-  async init(payload?: object): Promise<this> {
-    this.send({ type: 'connection_init', payload });
-    await until(() => this.messages.some(({ type }) => type === 'connection_ack'));
-    return this;
-  }
-
-  subscribe(id: string, query = 'subscription { events }'): void {
-    this.send({ type: 'subscribe', id, payload: { query } });
-  }
-
-  of(id: string): Message[] {
-    return this.messages.filter((message) => message.id === id);
-  }
-}
-
 async function connected(on = world, token = serverToken): Promise<Peer> {
-  const peer = await new Peer(on).open();
+  const peer = await new Peer(on.wsUrl).open();
   return peer.init({ token });
 }
 
@@ -79,7 +35,7 @@ describe('getting in', () => {
     ['Authorization', () => ({ Authorization: `Bearer ${serverToken}` })],
     ['authorization', () => ({ authorization: `Bearer ${serverToken}` })],
   ])('with connectionParams %s', async (_, payload) => {
-    const peer = await new Peer(world).open();
+    const peer = await new Peer(world.wsUrl).open();
     await peer.init(payload());
     peer.subscribe('1', '{ whoami }');
     await until(() => peer.of('1').length === 2);
@@ -91,7 +47,7 @@ describe('getting in', () => {
   });
 
   test('with the header of the upgrade', async () => {
-    const peer = await new Peer(world, { headers: { authorization: `Bearer ${serverToken}` } }).open();
+    const peer = await new Peer(world.wsUrl, { headers: { authorization: `Bearer ${serverToken}` } }).open();
     await peer.init();
     peer.socket.close();
   });
@@ -99,7 +55,7 @@ describe('getting in', () => {
   test.each([[undefined], [{ token: 'vrs_nonsense' }], [{ authorization: 'Basic x' }], [{ token: 5 }]])(
     '%j is 4403',
     async (payload) => {
-      const peer = await new Peer(world).open();
+      const peer = await new Peer(world.wsUrl).open();
       peer.send({ type: 'connection_init', payload });
       expect((await peer.closed).code).toBe(4403);
     },
@@ -117,7 +73,7 @@ describe('getting in', () => {
   test.each([{ cookie: 's=1', origin: 'http://localhost:4000' }, { origin: 'https://app.example' }, { cookie: 's=1' }])(
     '%j may open one',
     async (headers) => {
-      const peer = await new Peer(world, { headers }).open();
+      const peer = await new Peer(world.wsUrl, { headers }).open();
       peer.socket.close();
     },
   );
@@ -131,7 +87,7 @@ describe('getting in', () => {
 
 describe('the protocol', () => {
   test('no connection_init within five seconds is 4408', async () => {
-    const peer = await new Peer(world).open();
+    const peer = await new Peer(world.wsUrl).open();
     expect((await peer.closed).code).toBe(4408);
   }, 8_000);
 
@@ -142,7 +98,7 @@ describe('the protocol', () => {
   });
 
   test('subscribe before the acknowledgement is 4401', async () => {
-    const peer = await new Peer(world).open();
+    const peer = await new Peer(world.wsUrl).open();
     peer.subscribe('1');
     expect((await peer.closed).code).toBe(4401);
   });
@@ -162,7 +118,7 @@ describe('the protocol', () => {
   });
 
   test('another subprotocol is 4406', async () => {
-    const peer = new Peer(world, {}, 'graphql-ws');
+    const peer = new Peer(world.wsUrl, {}, 'graphql-ws');
     expect([4406, 1006]).toContain((await peer.closed).code);
   });
 
@@ -293,7 +249,7 @@ describe('limits', () => {
 
   test('two hundred sockets a token', async () => {
     const peers = await Promise.all(Array.from({ length: 200 }, () => connected(world, otherToken)));
-    const peer = await new Peer(world).open();
+    const peer = await new Peer(world.wsUrl).open();
     peer.send({ type: 'connection_init', payload: { token: otherToken } });
     expect((await peer.closed).code).toBe(4429);
     for (const each of peers) each.socket.terminate();
@@ -314,8 +270,8 @@ describe('limits', () => {
   test('a peer that answers no ping is dropped', async () => {
     const clock = new FakeClock();
     const still = await startHttp({ clock });
-    const deaf = await new Peer(still, { autoPong: false }).open();
-    const alive = await new Peer(still).open();
+    const deaf = await new Peer(still.wsUrl, { autoPong: false }).open();
+    const alive = await new Peer(still.wsUrl).open();
     await clock.advance(20_000);
     await until(() => alive.socket.readyState === WebSocket.OPEN);
     await new Promise((resolve) => setTimeout(resolve, 100));

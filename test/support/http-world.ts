@@ -26,6 +26,7 @@ import { systemClock } from '#/runtime/clock.ts';
 import type { Clock, Log } from '#/runtime/ports.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import type { FakeClock } from './fake-clock.ts';
+import { type Tick, Ticks } from './live-source.ts';
 
 export interface LogLine {
   readonly level: string;
@@ -121,6 +122,26 @@ const batchInput = new GraphQLInputObjectType({
 });
 const sent = new GraphQLObjectType({ name: 'Sent', fields: { id: { type: nonNullString } } });
 
+export const ticks = new Ticks();
+
+const tick = new GraphQLObjectType<Tick, TestContext>({
+  name: 'Tick',
+  fields: {
+    id: { type: GraphQLInt },
+    text: {
+      type: GraphQLString,
+      args: { suffix: { type: GraphQLString } },
+      resolve: ({ text }, { suffix }) => {
+        ticks.executed++;
+        if (text === 'defect') throw new Error('secret of an event');
+        return text + (suffix ?? '');
+      },
+    },
+    /** Answers later, as what is loaded from a database. */
+    late: { type: GraphQLString, resolve: async ({ text }) => text },
+  },
+});
+
 export const schema = new GraphQLSchema({
   query: new GraphQLObjectType<unknown, TestContext>({
     name: 'Query',
@@ -198,6 +219,14 @@ export const schema = new GraphQLSchema({
           return String(event);
         },
       },
+      ticks: {
+        type: tick,
+        args: { from: { type: GraphQLString } },
+        extensions: { shared: true },
+        subscribe: () => ticks.follow(),
+        resolve: (event) => event,
+      },
+      unsharedTicks: { type: tick, subscribe: () => ticks.follow(), resolve: (event) => event },
       refusedEvents: { type: GraphQLString, subscribe: () => Promise.reject(new Forbidden('events')) },
     },
   }),

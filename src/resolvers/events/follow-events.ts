@@ -9,9 +9,10 @@ export const followEvents = stream({
   errors: [NotFound],
   async open({ scope, deps, caller, fail }, request: EventsRequest) {
     const { reach, filter, after } = (await toLogRequest(deps, scope, request)) ?? fail(new NotFound());
-    const events = deps.feed.subscribe({ ...reach, filter, after });
-    // A token of the server dies with it, and its connections with 4401, which says more than an end.
-    if (caller.actor.kind === 'SERVER_TOKEN') return events;
-    return untilServerIsDeleted(deps, scope, reach.serverId, events);
+    return untilServerIsDeleted(
+      { deps, scope, caller },
+      reach.serverId,
+      deps.feed.subscribe({ ...reach, filter, after }),
+    );
   },
 });

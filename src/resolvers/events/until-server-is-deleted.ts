@@ -1,38 +1,37 @@
-// Ends what somebody follows on a server when that is deleted. Its tokens die with it, and their connections too; whoever
-// signed in themselves stay, and would wait for ever.
+// Ends what somebody follows on a server when that is deleted. Its tokens die with it, and their connections too, with 4401,
+// which says more than an end; whoever signed in themselves stay, and would wait for ever.
 import { findServer } from '#/db/servers.ts';
 import type { ReadScope } from '#/db/scope.ts';
+import { like, type LiveSource } from '#/events/live-source.ts';
+import type { Caller } from '../define.ts';
 import type { Deps } from '../deps.ts';
 
 export function untilServerIsDeleted<T>(
-  { channel, log }: Deps,
-  scope: ReadScope,
+  { deps, scope, caller }: { readonly deps: Deps; readonly scope: ReadScope; readonly caller: Caller },
   serverId: string,
-  source: AsyncIterableIterator<T>,
-): AsyncIterableIterator<T> {
+  source: LiveSource<T>,
+): LiveSource<T> {
+  if (caller.actor.kind === 'SERVER_TOKEN') return source;
   const look = async () => {
-    if ((await findServer(scope, serverId)) === undefined) await iterator.return?.();
+    if ((await findServer(scope, serverId)) === undefined) await source.return();
   };
-  const stop = channel.on('config', () => {
-    look().catch((error: unknown) => log.warn({ error }, 'a followed server could not be looked at'));
+  const stop = deps.channel.on('config', () => {
+    look().catch((error: unknown) => deps.log.warn({ error }, 'a followed server could not be looked at'));
   });
-  // Hand-written: an async generator that waits in next() cannot be ended.
-  const iterator: AsyncIterableIterator<T> = {
+  return like(source, {
+    take(most) {
+      const taken = source.take(most);
+      if (taken === null) stop();
+      return taken;
+    },
     async next() {
       const result = await source.next();
       if (result.done === true) stop();
       return result;
     },
-    async return() {
+    return() {
       stop();
-      return (await source.return?.()) ?? { done: true, value: undefined };
+      return source.return();
     },
-    async throw(error) {
-      stop();
-      await source.return?.();
-      throw error;
-    },
-    [Symbol.asyncIterator]: () => iterator,
-  };
-  return iterator;
+  });
 }

@@ -3,13 +3,15 @@ import { findServer } from '#/db/servers.ts';
 import { NotFound } from '#/domain/errors.ts';
 import { followInbound } from '#/events/inbound-log.ts';
 import { stream } from '../define.ts';
+import { untilServerIsDeleted } from '../events/until-server-is-deleted.ts';
 
 export const followInboundMessages = stream({
   permission: 'inbound.read',
   errors: [NotFound],
-  async open({ scope, deps, fail }, { serverId }: { readonly serverId: string }) {
+  async open({ scope, deps, caller, fail }, { serverId }: { readonly serverId: string }) {
     const { accountId, streamId } = scope;
     const server = (await findServer(scope, serverId)) ?? fail(new NotFound());
-    return followInbound(deps, { accountId, serverId: server.id, streamId });
+    const messages = await followInbound(deps, { accountId, serverId: server.id, streamId });
+    return untilServerIsDeleted({ deps, scope, caller }, server.id, messages);
   },
 });
