@@ -1,9 +1,10 @@
 // Sends one prepared message to one recipient over the right pool, and says what came of it.
 import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
-import type { Clock, Dns, Log, Random, SmtpClient, SmtpConnectResult, SmtpReply } from '#/runtime/ports.ts';
+import type { Clock, Dns, Log, Random, SmtpClient, SmtpReply } from '#/runtime/ports.ts';
 import type { AttemptFacts } from './decision.ts';
+import { dial } from './dial.ts';
 import { type JobResult, Pool } from './pool.ts';
-import { type Destination, type Route, type RouteSettings, routeFor, targetsOf } from './route.ts';
+import { type Destination, type Route, type RouteSettings, routeFor } from './route.ts';
 import type { OutgoingMessage } from './signing.ts';
 import { fixedGate, type Gate } from './site-pace.ts';
 
@@ -119,41 +120,6 @@ function toResult(destination: Destination, { session, transaction, connect, hel
     tls: connect?.tls ?? null,
     heldBack,
   };
-}
-
-/** Hosts in order, each host's addresses in order, until one greets. The last failure speaks for all. */
-async function dial(deps: Deps, destination: Destination, signal: AbortSignal): Promise<SmtpConnectResult> {
-  let last: Extract<SmtpConnectResult, { ok: false }> = failed('no host could be tried');
-  for (const host of destination.hosts) {
-    const { targets, reason } = await targetsOf(host, destination, deps.settings, deps.dns);
-    if (reason !== null) last = failed(reason);
-    for (const target of targets) {
-      const options = {
-        heloName: deps.settings.heloName,
-        tls: destination.tls,
-        verifyCertificate: destination.verifyCertificate,
-        ...(destination.auth === null ? {} : { auth: destination.auth }),
-        signal,
-      };
-      let result = await deps.smtp.connect(target, options);
-      // Opportunistic (RFC 7435): where TLS is broken, plain text as if it had not been offered; never with a login.
-      if (
-        !result.ok &&
-        result.phase === 'starttls' &&
-        destination.tls === 'opportunistic' &&
-        destination.auth === null
-      ) {
-        result = await deps.smtp.connect(target, { ...options, tls: 'none' });
-      }
-      if (result.ok || signal.aborted) return result;
-      last = result;
-    }
-  }
-  return last;
-}
-
-function failed(failure: string): Extract<SmtpConnectResult, { ok: false }> {
-  return { ok: false, phase: 'connect', reply: null, failure, tls: null, transcript: [] };
 }
 
 export function refusalReply(route: Extract<Route, { kind: 'refused' }>): SmtpReply {
