@@ -20,6 +20,7 @@ import { send } from './send.ts';
 import { sign } from './sign.ts';
 import { signIn } from './sign-in.ts';
 import { ROOT } from './serving.ts';
+import { stages } from './stages.ts';
 import { storage } from './storage.ts';
 import { tokens } from './tokens.ts';
 import { webhooks } from './webhooks.ts';
@@ -31,6 +32,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   e2e: endToEnd,
   signed: endToEndSigned,
   sign,
+  stages,
   tokens,
   idle,
   backlog,

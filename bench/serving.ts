@@ -45,6 +45,8 @@ export interface ServingOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** A database of the benchmark's; without it the program starts its own. */
   readonly connectionString?: string;
+  /** Works for the server of another program on the same database; without it a server is made. */
+  readonly beside?: Serving;
 }
 
 export const SECRET_KEY = 'a key that protects nothing but benchmarks';
@@ -102,7 +104,7 @@ export async function startServing(context: Context, options: ServingOptions = {
     return {
       port,
       connectionString,
-      ...(await bootstrap(env, 'Bench', DOMAIN)),
+      ...(options.beside === undefined ? await bootstrap(env, 'Bench', DOMAIN) : identityOf(options.beside)),
       cpu,
       another: (name, domain) => bootstrap(env, name, domain),
       [Symbol.asyncDispose]: end,
@@ -129,6 +131,13 @@ async function bootstrap(env: NodeJS.ProcessEnv, name: string, domain: string) {
   if (serverUuid === null || accountUuid === null) throw new Error(`bootstrap answered ${output}`);
   return { token: made.serverToken, serverId: made.serverId, serverUuid, accountUuid };
 }
+
+const identityOf = ({ token, serverId, serverUuid, accountUuid }: Serving) => ({
+  token,
+  serverId,
+  serverUuid,
+  accountUuid,
+});
 
 /** Finds the address it prints, and passes on what it warns of: a benchmark of errors would be a fast one. */
 function listen(stream: Readable, context: Context, onPort: (port: number) => void): void {
