@@ -8,6 +8,7 @@ import { backlog } from './backlog.ts';
 import { batch } from './batch.ts';
 import { classify } from './classify.ts';
 import { coldStart } from './cold-start.ts';
+import { delivery } from './delivery.ts';
 import { endToEnd, endToEndSigned } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
 import { fairness } from './fairness.ts';
@@ -29,6 +30,7 @@ import { submission } from './submission.ts';
 const scenarios: Readonly<Record<string, Scenario>> = {
   send,
   batch,
+  delivery,
   e2e: endToEnd,
   signed: endToEndSigned,
   sign,

@@ -21,6 +21,8 @@ const STOP_MS = 45_000;
 const START_MS = 60_000;
 
 export interface Serving extends AsyncDisposable {
+  /** Of the supervisor. */
+  readonly pid: number;
   readonly port: number;
   readonly token: string;
   /** Public id. */
@@ -102,6 +104,7 @@ export async function startServing(context: Context, options: ServingOptions = {
       return { program: options.connectionString === undefined ? family - postgres : family, postgres };
     };
     return {
+      pid,
       port,
       connectionString,
       ...(options.beside === undefined ? await bootstrap(env, 'Bench', DOMAIN) : identityOf(options.beside)),
