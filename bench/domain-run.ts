@@ -1,6 +1,6 @@
 // Delivery to many domains directly: a DNS zone in which each domain has a mail exchanger of its own, all of them one
 // sink that answers each command after a while.
-import { startDnsServer } from '../test/support/dns-server.ts';
+import { type DnsZone, startDnsServer } from '../test/support/dns-server.ts';
 import { bodiesOf, domainName } from './batch.ts';
 import { settle } from './database.ts';
 import { relayRun, type RelayRun } from './relay-run.ts';
@@ -16,15 +16,7 @@ export async function domainRuns(
   options: { readonly domains: number; readonly delayMs: number; readonly messages: number },
 ): Promise<readonly RelayRun[]> {
   const { domains, delayMs, messages } = options;
-  const names = Array.from({ length: domains }, (_, number) => domainName(number));
-  await using dns = await startDnsServer(
-    Object.fromEntries(
-      names.flatMap((name) => [
-        [name, { MX: [`10 mx.${name}`], ttl: 3_600 }],
-        [`mx.${name}`, { A: ['127.0.0.1'], ttl: 3_600 }],
-      ]),
-    ),
-  );
+  await using dns = await startDnsServer(zoneOf(domains));
   await using sink = await startSlowSink(delayMs);
   await using serving = await startServing(context, {
     settings: {
@@ -44,4 +36,14 @@ export async function domainRuns(
     context.say(`${domains} domains, ${delayMs} ms, ${run}: ${Math.round(runs.at(-1)?.delivered ?? 0)}/s`);
   }
   return runs;
+}
+
+function zoneOf(domains: number): DnsZone {
+  const zone: Record<string, DnsZone[string]> = {};
+  for (let number = 0; number < domains; number++) {
+    const name = domainName(number);
+    zone[name] = { MX: [`10 mx.${name}`], ttl: 3_600 };
+    zone[`mx.${name}`] = { A: ['127.0.0.1'], ttl: 3_600 };
+  }
+  return zone;
 }

@@ -130,7 +130,7 @@ const STATEMENT = `
       select bucket, account_id, id, server_id, stream_id, 'sender-' || i % ${vocabulary.senders} || '@' || domain,
         'sender-' || i % ${vocabulary.senders} || '@' || domain,
         'Message topic' || i % ${vocabulary.words.length} || case when i < ${FIRST} and i % 10000 = 77 then ' ' || rare_word else '' end,
-        tag, metadata, accepted_at, ${waiting ? 'due_at' : 'null'}, due_at + interval '48 hours', expires_at,
+        tag, metadata, accepted_at, null, accepted_at + interval '48 hours', expires_at,
         '<' || id || '@' || domain || '>', null, 5120, false from row),
     term as (
       insert into message_terms (bucket, server_id, account_id, term, message_id)

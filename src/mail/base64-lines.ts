@@ -7,7 +7,7 @@ const LF = 0x0a;
 /** Lines of 76 characters, the last without its CRLF, which belongs to the boundary that follows. */
 export function wrappedBase64(content: string | Buffer): Buffer {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  const text = bytes.base64Slice();
+  const text = bytes.toString('base64');
   const breaks = Math.max(0, Math.ceil(text.length / LINE) - 1);
   const wrapped = Buffer.allocUnsafe(text.length + 2 * breaks);
   let to = 0;
@@ -16,7 +16,7 @@ export function wrappedBase64(content: string | Buffer): Buffer {
       wrapped[to++] = CR;
       wrapped[to++] = LF;
     }
-    to += wrapped.latin1Write(text.slice(from, from + LINE), to);
+    to += wrapped.write(text.slice(from, from + LINE), to, 'latin1');
   }
   return wrapped;
 }

@@ -88,7 +88,7 @@ function behindWholeCharacter(text: Buffer, from: number, full: number): number 
   if (text[end - 1] === EQUALS) end -= 1;
   else if (text[end - 2] === EQUALS) end -= 2;
   while (end - from > 3 && end < text.length && endsEscaped(text, end) && !isOneCharacter(text, from, end)) {
-    const octet = Number.parseInt(text.latin1Slice(end - 2, end), 16);
+    const octet = Number.parseInt(text.toString('latin1', end - 2, end), 16);
     if (octet < 0x80) break;
     end -= 3;
     if (octet >= 0xc0) break;
