@@ -30,6 +30,8 @@ const SHARE_OF_FREE = 2;
 /** A claim smaller than this waits until more room is free, so that claims stay batches under load. */
 const MIN_CLAIM = 50;
 const MAX_CLAIM = 200;
+/** From so many held on outcomes are gathered. */
+const CROWD = 100;
 /** Joins the line at once: many, since after an outage everything is due. */
 const MAX_PROMOTION = 1_000;
 /** When nobody says that something is due; retries and schedules are as exact as this. */
@@ -72,10 +74,10 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
   const { clock, system, log } = deps;
   const leaseMs = deps.leaseMs ?? LEASE_MS;
   const owner = deps.ids.next();
-  const ledger = createLedger({ ...deps, owner });
   const shaper = startShaper({ ...deps, owner });
   const stopping = new AbortController();
   const held = new Holdings();
+  const ledger = createLedger({ ...deps, owner, crowded: () => held.size >= CROWD && !stopping.signal.aborted });
   /** There was more to claim than room for it. */
   let hungry = false;
   /** Accounts whose mail was left in line, because they hold their share. */
