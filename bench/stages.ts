@@ -1,7 +1,7 @@
 // Where the processor time of a message goes: acceptance alone, then delivery alone, unsigned and signed, each by a program
 // of its own on one database; and what each statement of delivery costs, by pg_stat_statements. With --profile DIR the
 // programs' own CPU profiles lie there besides.
-import { BATCH, sendBatches } from './batch.ts';
+import { BATCH, BATCH_BYTES, type Bodies, bodiesOf, sendBatches } from './batch.ts';
 import { connect, type Connection, numberFrom, type OwnDatabase, settle, startDatabase } from './database.ts';
 import { until } from './programs.ts';
 import type { Signing } from './relay-run.ts';
@@ -17,14 +17,26 @@ const STATEMENTS = `
     wal_bytes::float8 / $1 as wal
   from pg_stat_statements s order by total_exec_time desc limit 24`;
 
+interface Case {
+  readonly name: string;
+  readonly signing: Signing;
+  readonly bodies: Bodies;
+  readonly messages: number;
+}
+
+const small = bodiesOf(BATCH_BYTES, BATCH);
+
+const cases: readonly Case[] = [
+  { name: '5 KB unsigned', signing: 'off', bodies: small, messages: 20_000 },
+  { name: '5 KB signed', signing: 'required', bodies: small, messages: 20_000 },
+  { name: '100 KB unsigned', signing: 'off', bodies: bodiesOf(102_400, 20), messages: 2_000 },
+];
+
 export async function stages(context: Context): Promise<readonly Outcome[]> {
-  const messages = context.quick ? 4_000 : 20_000;
   await using database = await startDatabase(context, PRELOAD);
   await using sink = await startSink(context.say);
   const outcomes: Outcome[] = [];
-  for (const signing of ['off', 'required'] as const) {
-    outcomes.push(...(await measure(context, database, sink, signing, messages)));
-  }
+  for (const one of cases) outcomes.push(...(await measure(context, database, sink, one)));
   return outcomes;
 }
 
@@ -32,10 +44,10 @@ async function measure(
   context: Context,
   database: OwnDatabase,
   sink: Sink,
-  signing: Signing,
-  messages: number,
+  { name, signing, bodies, ...one }: Case,
 ): Promise<readonly Outcome[]> {
-  const connectionString = await database.create(`stages_${signing}`);
+  const messages = context.quick ? one.messages / 5 : one.messages;
+  const connectionString = await database.create(`stages_${name.replaceAll(' ', '_')}`);
   await using client = await connect(connectionString);
   await client.query('create extension pg_stat_statements');
   const start = (roles: string, beside?: Serving) =>
@@ -52,12 +64,12 @@ async function measure(
   await using accepting = await start('api,maintenance');
   // The first part warms the next program up, and is not counted.
   const warmUp = messages / 4;
-  await sendBatches(accepting, `${signing}-warm-up`, 0, warmUp / BATCH);
+  await sendBatches(accepting, 'warm-up', 0, warmUp / bodies.perRequest, bodies);
   await client.query('select pg_stat_statements_reset()');
   const before = accepting.cpu();
-  await sendBatches(accepting, signing, 10_000_000, messages / BATCH);
+  await sendBatches(accepting, 'run', 10_000_000, messages / bodies.perRequest, bodies);
   const accept = cpuCost(before, accepting.cpu(), messages);
-  await tell(context, client, `acceptance, signing ${signing}`, messages);
+  await tell(context, client, `${name}: acceptance`, messages);
   await settle(connectionString);
   const atSink = sink.count;
   await using delivering = await start('api,delivery', accepting);
@@ -67,16 +79,16 @@ async function measure(
   await until(async () => (await numberFrom(client, OPEN)) === 0, wait('not all is delivered'));
   const left = warmUp + messages - from;
   const deliver = cpuCost(beforeDelivery, delivering.cpu(), left);
-  await tell(context, client, `delivery, signing ${signing}`, left);
-  return [...figures(`acceptance, signing ${signing}`, accept), ...figures(`delivery, signing ${signing}`, deliver)];
+  await tell(context, client, `${name}: delivery`, left);
+  return [...figures(`${name}: acceptance`, accept), ...figures(`${name}: delivery`, deliver)];
 }
 
 const wait = (what: string) => ({ everyMs: 5, timeoutMs: 300_000, describe: () => what });
 
 function figures(stage: string, { program, postgres }: CpuCost): readonly Outcome[] {
   return [
-    figure(`${stage}: program`, 'ms a message', [program]),
-    figure(`${stage}: PostgreSQL`, 'ms a message', [postgres]),
+    figure(`${stage}, program`, 'ms a message', [program]),
+    figure(`${stage}, PostgreSQL`, 'ms a message', [postgres]),
   ];
 }
 
