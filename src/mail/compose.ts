@@ -89,6 +89,8 @@ function completeSource({ source, ...stored }: StoredSource, identity: MessageId
 }
 
 const CRLF = Buffer.from('\r\n');
+const LF = 0x0a;
+const EQUALS = 0x3d;
 
 /**
  * The seam for what differs per recipient: the given fields stand before the composed message, whose bytes are shared
@@ -144,26 +146,41 @@ function bodyPart(body: string) {
 function encodable(body: string): EncodableBody {
   const text = body.replace(/\r\n|\r|\n/g, '\r\n');
   const bytes = Buffer.from(text);
-  return { bytes, encoding: bodyEncoding(bytes, text.includes(BOUNDARY_PREFIX)) };
+  return { bytes, encoding: bodyEncoding(text, bytes) };
 }
 
-function bodyEncoding(bytes: Buffer, mayHoldBoundary: boolean): BodyEncoding {
-  let escapes = 0;
-  let equals = 0;
-  let line = 0;
-  let longest = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] ?? 0;
-    if (byte === 0x0a) line = -1;
-    else if (byte === 0x3d) equals++;
-    else if (byte > 0x7e || (byte < 0x20 && byte !== 0x0d && byte !== 0x09)) escapes++;
-    line++;
-    if (line > longest) longest = line;
-  }
-  // `longest` counts the CR, which a last line without its end has not.
-  if (escapes === 0 && Math.max(longest, line + 1) <= LINE + 1 && !mayHoldBoundary) return '7bit';
+/** Neither ASCII text nor a line end. */
+const OUTSIDE_TEXT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+
+function bodyEncoding(text: string, bytes: Buffer): BodyEncoding {
+  const plain = text.length === bytes.length && !OUTSIDE_TEXT.test(text);
+  if (plain && longestLine(bytes) <= LINE && !text.includes(BOUNDARY_PREFIX)) return '7bit';
   // Base64 takes 4/3, quoted-printable 1 + 2 × the share of escapes: even at one in six.
-  return (escapes + equals) * 6 <= bytes.length ? 'quoted-printable' : 'base64';
+  return countEscapes(bytes, plain) * 6 <= bytes.length ? 'quoted-printable' : 'base64';
+}
+
+/** Without its CRLF. */
+function longestLine(bytes: Buffer): number {
+  let longest = 0;
+  let from = 0;
+  for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, from)) {
+    longest = Math.max(longest, end - 1 - from);
+    from = end + 1;
+  }
+  return Math.max(longest, bytes.length - from);
+}
+
+/** `plain`: only equals signs are to be escaped. */
+function countEscapes(bytes: Buffer, plain: boolean): number {
+  let count = 0;
+  if (plain) {
+    for (let at = bytes.indexOf(EQUALS); at !== -1; at = bytes.indexOf(EQUALS, at + 1)) count++;
+    return count;
+  }
+  for (const byte of bytes) {
+    if (byte === EQUALS || byte > 0x7e || (byte < 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) count++;
+  }
+  return count;
 }
 
 function attachmentPart(attachment: StoredAttachment, inline: boolean, boundary: string) {

@@ -14,41 +14,63 @@ const EQUALS = 0x3d;
 const HEX = Buffer.from('0123456789ABCDEF');
 const SOFT_BREAK = [EQUALS, CR, LF] as const;
 
-/** Octets that stand for themselves; white space does so only where no line ends behind it. */
-const isLiteral = Uint8Array.from({ length: 256 }, (_, octet) =>
-  (octet >= SPACE && octet <= 0x7e && octet !== EQUALS) || octet === TAB || octet === LF || octet === CR ? 1 : 0,
+/** Octets that stand for themselves, white space only where no line ends behind it. Line ends do too. */
+const isPlain = Uint8Array.from({ length: 256 }, (_, octet) =>
+  (octet >= SPACE && octet <= 0x7e && octet !== EQUALS) || octet === TAB ? 1 : 0,
 );
 const isBreakable = Uint8Array.from({ length: 256 }, (_, octet) =>
   ' \t.,!?'.includes(String.fromCharCode(octet)) ? 1 : 0,
 );
 
 /** `body`: lines ended by CRLF only. */
-export function quotedPrintable(body: Uint8Array): Buffer {
+export function quotedPrintable(body: Buffer): Buffer {
   const escaped = escape(body);
-  return escaped.length <= LINE ? escaped : wrap(escaped);
+  return escaped.length <= LINE ? Buffer.from(escaped) : wrap(escaped);
 }
 
-function escape(body: Uint8Array): Buffer {
-  const out = Buffer.allocUnsafe(body.length * 3);
+/**
+ * The answer lies in a buffer that the next call uses anew: it is three times the body at worst, and fresh memory of that
+ * size costs as much as the escaping.
+ */
+function escape(body: Buffer): Buffer {
+  const out = scratchOf(body.length * 3);
+  const { length } = body;
   let to = 0;
-  for (let at = 0; at < body.length; at++) {
-    const octet = body[at] ?? 0;
-    if (isLiteral[octet] === 1 && !endsItsLine(body, at, octet)) {
+  for (let at = 0; at < length; at++) {
+    const octet = body[at] as number;
+    if (isPlain[octet] === 1) {
       out[to++] = octet;
       continue;
     }
-    out[to++] = EQUALS;
-    out[to++] = HEX[octet >> 4] ?? 0;
-    out[to++] = HEX[octet & 15] ?? 0;
+    if (octet === CR || octet === LF) {
+      to = escapeSpace(out, to);
+      out[to++] = octet;
+    } else to = writeEscaped(out, to, octet);
   }
-  return out.subarray(0, to);
+  return out.subarray(0, escapeSpace(out, to));
 }
 
-/** Relays take white space away there. */
-function endsItsLine(body: Uint8Array, at: number, octet: number): boolean {
-  if (octet !== SPACE && octet !== TAB) return false;
-  const next = body[at + 1];
-  return next === undefined || next === CR || next === LF;
+/** Relays take white space at the end of a line away. */
+function escapeSpace(out: Buffer, to: number): number {
+  const last = out[to - 1];
+  return to > 0 && (last === SPACE || last === TAB) ? writeEscaped(out, to - 1, last) : to;
+}
+
+function writeEscaped(out: Buffer, to: number, octet: number): number {
+  out[to] = EQUALS;
+  out[to + 1] = HEX[octet >> 4] ?? 0;
+  out[to + 2] = HEX[octet & 15] ?? 0;
+  return to + 3;
+}
+
+/** Kept for the next; a larger one is not, so that one large mail does not hold memory for good. */
+const SCRATCH = 1024 * 1024;
+let scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+function scratchOf(size: number): Buffer {
+  if (size > SCRATCH) return Buffer.allocUnsafe(size);
+  if (size > scratch.length) scratch = Buffer.allocUnsafeSlow(SCRATCH);
+  return scratch;
 }
 
 function wrap(text: Buffer): Buffer {
@@ -60,7 +82,8 @@ function wrap(text: Buffer): Buffer {
     if (lineFeed !== -1 && lineFeed < at) lineFeed = text.indexOf(LF, at);
     const whole = lineFeed !== -1 && lineFeed < at + LINE;
     const end = whole ? lineFeed + 1 : softEnd(text, at);
-    to += text.copy(out, to, at, end);
+    // Shorter than a call of copy() is worth.
+    for (let from = at; from < end; from++) out[to++] = text[from] as number;
     if (!whole && end < text.length) for (const octet of SOFT_BREAK) out[to++] = octet;
     at = end;
   }
