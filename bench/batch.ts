@@ -37,20 +37,52 @@ export async function batch(context: Context): Promise<readonly Outcome[]> {
   return [rate, rows, ratio('ratio to raw inserts', rate, rows, atLeast(0.2)), ...cpuFigures(costs)];
 }
 
-/** As many bodies as connections, and each with 500 letters of its own. */
-const letters = Array.from({ length: BATCH_CONNECTIONS }, (_, part) =>
-  Array.from({ length: BATCH }, (_, index): Letter => writeLetter(1_000 + part * BATCH + index, BATCH_BYTES)),
-);
+/** What sendEmails is given: so many emails a request, and bodies that differ. */
+export interface Bodies {
+  readonly perRequest: number;
+  /** JSON of as many requests as there are connections; idempotency keys begin with `run`. */
+  of(run: string): readonly string[];
+}
 
-export function sendBatches(serving: Serving, run: string, first: number, requests: number): Promise<LoadResult> {
+/** Each request has letters of its own; `domains`: theirs go round among so many. */
+export function bodiesOf(bytes: number, perRequest: number, domains: number | null = null): Bodies {
+  const letters = lettersOf(bytes, perRequest);
+  return {
+    perRequest,
+    of: (run) =>
+      letters.map((part, index) => {
+        const body = sendEmailsBody(part, run);
+        let next = index * perRequest;
+        return domains === null ? body : body.replaceAll('@mail.example', () => `@${domainName(next++ % domains)}`);
+      }),
+  };
+}
+
+export const domainName = (number: number) => `d${number}.example`;
+
+function lettersOf(bytes: number, perRequest: number): readonly (readonly Letter[])[] {
+  return Array.from({ length: BATCH_CONNECTIONS }, (_, part) =>
+    Array.from({ length: perRequest }, (_, index): Letter => writeLetter(1_000 + part * perRequest + index, bytes)),
+  );
+}
+
+const usualBodies = bodiesOf(BATCH_BYTES, BATCH);
+
+export function sendBatches(
+  serving: Serving,
+  run: string,
+  first: number,
+  requests: number,
+  bodies: Bodies = usualBodies,
+): Promise<LoadResult> {
   return runLoad({
     port: serving.port,
     token: serving.token,
     connections: BATCH_CONNECTIONS,
-    bodies: letters.map((part) => sendEmailsBody(part, run)),
-    itemsPerRequest: BATCH,
+    bodies: bodies.of(run),
+    itemsPerRequest: bodies.perRequest,
     first,
-    expect: { text: ACCEPTED, count: BATCH },
+    expect: { text: ACCEPTED, count: bodies.perRequest },
     until: { requests },
   });
 }
@@ -64,7 +96,7 @@ async function insertRaw(connectionString: string, statements: number): Promise<
     await pool.query('create table raw_messages (id uuid primary key, body text storage external not null)');
     const places = Array.from({ length: BATCH }, (_, index) => `($${index * 2 + 1},$${index * 2 + 2})`);
     const text = `insert into raw_messages (id, body) values ${places.join(',')}`;
-    const bodies = letters.map((part) => part.map(({ text, html }) => text + html));
+    const bodies = lettersOf(BATCH_BYTES, BATCH).map((part) => part.map(({ text, html }) => text + html));
     const insert = (part: number, statement: number) => {
       const values = (bodies[part] ?? []).flatMap((body, index) => [rawId(statement * BATCH + index), body]);
       return pool.query({ name: 'raw', text, values });

@@ -36,20 +36,19 @@ export interface Filling {
   /** Numbers of the messages, which decide what is in them. */
   readonly from: number;
   readonly to: number;
-  /** `settled`: long done, spread over 40 days. `waiting`: accepted within the last hour, due in ten days. */
-  readonly kind: 'settled' | 'waiting';
 }
 
+/** Long done, spread over 40 days. */
 export async function fill(serving: Serving, filling: Filling, say: (line: string) => void): Promise<void> {
-  const { from, to, kind } = filling;
+  const { from, to } = filling;
   const now = Date.now();
-  const spreadMs = kind === 'settled' ? 40 * DAY_MS : DAY_MS / 24;
+  const spreadMs = 40 * DAY_MS;
   await makePartitions(serving, now - spreadMs, now);
   await using client = await connect(serving.connectionString);
   const streams = await sendingStreams(client, serving);
   for (let first = from; first < to; first += SET) {
     const last = Math.min(first + SET, to);
-    await client.query(statement(kind === 'waiting'), [
+    await client.query(STATEMENT, [
       first,
       last,
       serving.accountUuid,
@@ -99,17 +98,7 @@ const SETTLED_STATUS = `(case
   when i % 10000 = 999 then 'DELAYED' when i % 10000 = 1999 then 'QUEUED' when i % 10000 = 2999 then 'SCHEDULED'
   else 'DELIVERED' end)`;
 
-function statement(waiting: boolean): string {
-  const queued = `
-    queued as (
-      insert into delivery_queue (account_id, message_id, ordinal, bucket, server_id, stream_id, lane, sandboxed, address,
-        domain, due_at, deliver_by)
-      select account_id, id, 0, bucket, server_id, stream_id, (case when broadcast then 1 else 0 end), false, address,
-        'mail.example', due_at, due_at + interval '48 hours' from row),
-    content as (
-      insert into message_contents (bucket, account_id, message_id, piece, body)
-      select bucket, account_id, id, 0, decode(repeat(md5(i::text), 40), 'hex') from row),`;
-  return `
+const STATEMENT = `
     with parameter as (
       select $1::int as first, $2::int as last, $3::uuid as account_id, $4::uuid as server_id, $5::uuid as transactional,
         $6::uuid as broadcast_id, $7::float8 as start_ms, $8::float8 as spread_ms, $9::bigint as common_term,
@@ -133,8 +122,7 @@ function statement(waiting: boolean): string {
         case when i < ${FIRST} and i % 1000 = 5 then rare_tag when i % 3 = 0 then common_tag end as tag,
         jsonb_build_object('customer', 'c-' || i / 50,
           'plan', case when i % 2 = 0 then 'free' else 'paid' end) as metadata,
-        ${waiting ? `accepted_at + interval '10 days'` : 'accepted_at'} as due_at,
-        (${waiting ? `'SCHEDULED'` : SETTLED_STATUS})::delivery_status as status
+        (${SETTLED_STATUS})::delivery_status as status
       from bucketed),
     message as (
       insert into messages (bucket, account_id, id, server_id, stream_id, from_address, from_key, subject, tag, metadata,
@@ -142,14 +130,14 @@ function statement(waiting: boolean): string {
       select bucket, account_id, id, server_id, stream_id, 'sender-' || i % ${vocabulary.senders} || '@' || domain,
         'sender-' || i % ${vocabulary.senders} || '@' || domain,
         'Message topic' || i % ${vocabulary.words.length} || case when i < ${FIRST} and i % 10000 = 77 then ' ' || rare_word else '' end,
-        tag, metadata, accepted_at, ${waiting ? 'due_at' : 'null'}, due_at + interval '48 hours', expires_at,
+        tag, metadata, accepted_at, null, accepted_at + interval '48 hours', expires_at,
         '<' || id || '@' || domain || '>', null, 5120, false from row),
     term as (
       insert into message_terms (bucket, server_id, account_id, term, message_id)
       select bucket, server_id, account_id, term, id from row cross join lateral unnest(array[common_term,
         word_terms[i % ${vocabulary.words.length} + 1], case when i < ${FIRST} and i % 10000 = 77 then rare_term end,
         customer_terms[i / 50 + 1], plan_terms[i % 2 + 1]]) as term
-      where term is not null),${waiting ? queued : ''}
+      where term is not null),
     event as (
       insert into events (bucket, account_id, server_id, log_xact, id, type, occurred_at, message_id, stream_id, recipient,
         tag, metadata, data)
@@ -158,4 +146,3 @@ function statement(waiting: boolean): string {
     insert into recipients (bucket, account_id, message_id, ordinal, server_id, kind, status, address, address_key, settled_at)
     select bucket, account_id, id, 0, server_id, 'TO', status, address, address,
       case when status in ('QUEUED', 'DELAYED', 'SCHEDULED') then null else accepted_at + interval '1 second' end from row`;
-}

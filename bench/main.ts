@@ -8,6 +8,7 @@ import { backlog } from './backlog.ts';
 import { batch } from './batch.ts';
 import { classify } from './classify.ts';
 import { coldStart } from './cold-start.ts';
+import { delivery } from './delivery.ts';
 import { endToEnd, endToEndSigned } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
 import { fairness } from './fairness.ts';
@@ -22,6 +23,7 @@ import { send } from './send.ts';
 import { sign } from './sign.ts';
 import { signIn } from './sign-in.ts';
 import { ROOT } from './serving.ts';
+import { stages } from './stages.ts';
 import { storage } from './storage.ts';
 import { tokens } from './tokens.ts';
 import { webhooks } from './webhooks.ts';
@@ -30,9 +32,11 @@ import { submission } from './submission.ts';
 const scenarios: Readonly<Record<string, Scenario>> = {
   send,
   batch,
+  delivery,
   e2e: endToEnd,
   signed: endToEndSigned,
   sign,
+  stages,
   tokens,
   idle,
   live,

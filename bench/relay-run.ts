@@ -1,10 +1,10 @@
 // One run from acceptance to delivery: emails by batches, over one relay, to a sink.
-import { BATCH, sendBatches } from './batch.ts';
+import { BATCH, type Bodies, sendBatches } from './batch.ts';
 import { connect, numberFrom } from './database.ts';
 import { until } from './programs.ts';
 import { type Context, type CpuCost, cpuCost } from './scenario.ts';
 import { type Serving, startServing } from './serving.ts';
-import type { Sink } from './sink.ts';
+import type { Counter } from './sink.ts';
 
 export interface RelayRun {
   /** From the first request until the last outcome is recorded. */
@@ -17,7 +17,11 @@ export interface RelayRun {
 /** `off`: unsigned; `required`: with both DKIM signatures. */
 export type Signing = 'off' | 'required';
 
-export function startRelaying(context: Context, sink: Sink, signing: Signing = 'off'): Promise<Serving> {
+export function startRelaying(
+  context: Context,
+  sink: { readonly port: number },
+  signing: Signing = 'off',
+): Promise<Serving> {
   return startServing(context, {
     settings: {
       VEREDUS_OUTBOUND: 'relay',
@@ -33,16 +37,16 @@ const DELIVERED = `select count(*) from recipients where server_id = $1 and stat
 
 export async function relayRun(
   serving: Serving,
-  sink: Sink,
-  options: { readonly run: string; readonly first: number; readonly messages: number },
+  sink: Counter,
+  options: { readonly run: string; readonly first: number; readonly messages: number; readonly bodies?: Bodies },
 ): Promise<RelayRun> {
-  const { run, first, messages } = options;
+  const { run, first, messages, bodies } = options;
   await using client = await connect(serving.connectionString);
   const atSink = sink.count;
   const before = await numberFrom(client, DELIVERED, [serving.serverUuid]);
   const cpuBefore = serving.cpu();
   const startedAt = performance.now();
-  const sending = sendBatches(serving, run, first, messages / BATCH);
+  const sending = sendBatches(serving, run, first, messages / (bodies?.perRequest ?? BATCH), bodies);
   const describe = () => `${sink.count - atSink} of ${messages} reached the sink`;
   const arriving = until(() => sink.count >= atSink + messages, { everyMs: 5, timeoutMs: 300_000, describe });
   const [accepted] = await Promise.all([sending, arriving]);

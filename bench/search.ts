@@ -78,10 +78,10 @@ export async function search(context: Context): Promise<readonly Outcome[]> {
   const [few, many] = context.quick ? [10_000, 50_000] : [100_000, 1_000_000];
   await using serving = await startServing(context, { settings: { VEREDUS_ROLES: 'api' } });
   context.say(`search: filling in ${few} messages …`);
-  await fill(serving, { from: 0, to: few, kind: 'settled' }, context.say);
+  await fill(serving, { from: 0, to: few }, context.say);
   const small = await measure(context, serving);
   context.say(`search: filling in ${many - few} more …`);
-  await fill(serving, { from: few, to: many, kind: 'settled' }, context.say);
+  await fill(serving, { from: few, to: many }, context.say);
   const large = await measure(context, serving);
   const outcomes: Outcome[] = [];
   const worst = { p95: null as Figure | null, ratio: null as Figure | null };

@@ -21,6 +21,8 @@ const STOP_MS = 45_000;
 const START_MS = 60_000;
 
 export interface Serving extends AsyncDisposable {
+  /** Of the supervisor. */
+  readonly pid: number;
   readonly port: number;
   readonly token: string;
   /** Public id. */
@@ -47,6 +49,8 @@ export interface ServingOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** A database of the benchmark's; without it the program starts its own. */
   readonly connectionString?: string;
+  /** Works for the server of another program on the same database; without it a server is made. */
+  readonly beside?: Serving;
 }
 
 export const SECRET_KEY = 'a key that protects nothing but benchmarks';
@@ -102,9 +106,10 @@ export async function startServing(context: Context, options: ServingOptions = {
       return { program: options.connectionString === undefined ? family - postgres : family, postgres };
     };
     return {
+      pid,
       port,
       connectionString,
-      ...(await bootstrap(env, 'Bench', DOMAIN)),
+      ...(options.beside === undefined ? await bootstrap(env, 'Bench', DOMAIN) : identityOf(options.beside)),
       cpu,
       memory: () => residentBytes(pid, postmaster),
       another: (name, domain) => bootstrap(env, name, domain),
@@ -132,6 +137,13 @@ async function bootstrap(env: NodeJS.ProcessEnv, name: string, domain: string) {
   if (serverUuid === null || accountUuid === null) throw new Error(`bootstrap answered ${output}`);
   return { token: made.serverToken, serverId: made.serverId, serverUuid, accountUuid };
 }
+
+const identityOf = ({ token, serverId, serverUuid, accountUuid }: Serving) => ({
+  token,
+  serverId,
+  serverUuid,
+  accountUuid,
+});
 
 /** Finds the address it prints, and passes on what it warns of: a benchmark of errors would be a fast one. */
 function listen(stream: Readable, context: Context, onPort: (port: number) => void): void {

@@ -7,17 +7,20 @@ import { Worker } from 'node:worker_threads';
 import { atEnd } from './at-end.ts';
 import { endChild, findOrInstall, until } from './programs.ts';
 
-export interface Sink extends AsyncDisposable {
-  readonly name: string;
-  readonly port: number;
+export interface Counter {
   /** Messages taken so far. */
   readonly count: number;
+}
+
+export interface Sink extends Counter, AsyncDisposable {
+  readonly name: string;
+  readonly port: number;
 }
 
 /** smtp-sink where there is one, else our own in a thread. */
 export async function startSink(say: (line: string) => void): Promise<Sink> {
   const program = findOrInstall('smtp-sink', 'postfix', say);
-  return program === null ? startThread() : startSmtpSink(program);
+  return program === null ? startSlowSink(0) : startSmtpSink(program);
 }
 
 async function startSmtpSink(program: string): Promise<Sink> {
@@ -45,8 +48,9 @@ async function startSmtpSink(program: string): Promise<Sink> {
   };
 }
 
-async function startThread(): Promise<Sink> {
-  const worker = new Worker(new URL('./sink-worker.ts', import.meta.url));
+/** Our own in a thread; answers each command `delayMs` after it has come, as a peer far away does. */
+export async function startSlowSink(delayMs: number): Promise<Sink> {
+  const worker = new Worker(new URL('./sink-worker.ts', import.meta.url), { workerData: { delayMs } });
   let count = 0;
   const port = await new Promise<number>((resolve) => {
     worker.on('message', (message: { readonly port: number } | { readonly count: number }) => {
@@ -55,7 +59,7 @@ async function startThread(): Promise<Sink> {
     });
   });
   return {
-    name: 'own sink',
+    name: delayMs === 0 ? 'own sink' : `own sink, ${delayMs} ms an answer`,
     port,
     get count() {
       return count;
@@ -71,13 +75,13 @@ export interface OwnSink extends AsyncDisposable {
 }
 
 /** `onMessage` is called in the moment in which the final dot's 250 is written, with the last RCPT's address. */
-export async function startOwnSink(onMessage: (recipient: string) => void): Promise<OwnSink> {
+export async function startOwnSink(onMessage: (recipient: string) => void, delayMs = 0): Promise<OwnSink> {
   const sockets = new Set<Socket>();
   const server: Server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
-    serve(socket, onMessage);
+    serve(socket, onMessage, delayMs);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -94,11 +98,20 @@ export async function startOwnSink(onMessage: (recipient: string) => void): Prom
 
 const END = '\r\n.\r\n';
 
-function serve(socket: Socket, onMessage: (recipient: string) => void): void {
+function serve(socket: Socket, onMessage: (recipient: string) => void, delayMs: number): void {
   let input = '';
   let inData = false;
   let recipient = '';
-  socket.write('220 sink.example ESMTP\r\n');
+  const answer = (text: string, then: () => void = () => {}): void => {
+    const write = () => {
+      if (!socket.destroyed) socket.write(text);
+      then();
+    };
+    // Timers of one length fire in their order, and so answers keep theirs.
+    if (delayMs === 0) write();
+    else setTimeout(write, delayMs);
+  };
+  answer('220 sink.example ESMTP\r\n');
   socket.setEncoding('latin1').on('data', (text: string) => {
     // Of a body only so much is kept as the end mark may be cut into.
     input += text;
@@ -111,8 +124,8 @@ function serve(socket: Socket, onMessage: (recipient: string) => void): void {
         }
         input = input.slice(end + END.length);
         inData = false;
-        socket.write('250 2.0.0 Ok\r\n');
-        onMessage(recipient);
+        const taken = recipient;
+        answer('250 2.0.0 Ok\r\n', () => onMessage(taken));
         continue;
       }
       const end = input.indexOf('\r\n');
@@ -126,8 +139,7 @@ function serve(socket: Socket, onMessage: (recipient: string) => void): void {
         // The mark may follow at once on an empty body.
         input = `\r\n${input}`;
       }
-      socket.write(replyTo(verb));
-      if (verb === 'QUIT') socket.end();
+      answer(replyTo(verb), () => verb === 'QUIT' && socket.end());
     }
   });
 }

@@ -1,12 +1,10 @@
 // The composition root: the only file that constructs things. One node is one process with its roles; `serve` runs
 // several, tests run it in their own process.
 import { join } from 'node:path';
-import { connectDatabase } from '#/db/client.ts';
-import { type SystemScope, systemScope } from '#/db/scope.ts';
+import type { SystemScope } from '#/db/scope.ts';
 import { startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
-import { createChannel } from '#/events/channel.ts';
 import { createFeed } from '#/events/feed.ts';
 import type { LinkActions } from '#/http/pages/link-pages.ts';
 import { createHttpServer, type TokenSource } from '#/http/server.ts';
@@ -37,16 +35,12 @@ import { createSystemMail } from '#/resolvers/system-mail/system-mail.ts';
 import { createSessionCheck, type SessionCheck } from '#/resolvers/sessions/session-check.ts';
 import { reportLeaks } from '#/resolvers/tokens/report-leaks.ts';
 import { createTokenCheck, type TokenCheck } from '#/resolvers/tokens/token-check.ts';
-import { systemClock } from '#/runtime/clock.ts';
 import { type Config, ConfigError } from '#/runtime/config.ts';
 import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
-import { createIds } from '#/runtime/ids.ts';
-import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
+import type { Clock, Dns, Log, Random } from '#/runtime/ports.ts';
 import { createPasswords } from '#/runtime/password-hash.ts';
-import { systemRandom } from '#/runtime/random.ts';
-import { createSecretBox } from '#/runtime/secret-box.ts';
 import { obtainSmtpCertificate } from '#/runtime/smtp-certificate.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
 import { openSpool } from '#/runtime/spool.ts';
@@ -58,10 +52,8 @@ import type { Receiver, Recipients } from '#/smtp/inbound/received.ts';
 import { startSubmission } from '#/smtp/submission/submission.ts';
 import { startWebhooks } from '#/webhooks/worker.ts';
 import type { Registry } from 'prom-client';
+import { createBase } from './base.ts';
 import { countCalls, countSettled, showBalance, showInFlight, showWebhooks, smtpCounters } from './app-metrics.ts';
-
-/** Connections to the database of one process: 20 processes of them fit a PostgreSQL of 300. */
-const DATABASE_CONNECTIONS = 14;
 
 export interface NodeOptions {
   /** `secretKeys` are those of runtime/secret-keys.ts, never null. */
@@ -96,41 +88,6 @@ export interface Node extends AsyncDisposable {
   readonly smtpPorts: SmtpPorts;
   readonly deps: Deps;
   readonly system: SystemScope;
-}
-
-/** What every process has, whatever its roles: also the command line's. */
-export interface Base extends AsyncDisposable {
-  readonly system: SystemScope;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly ids: Ids;
-  readonly channel: Channel;
-  readonly secrets: SecretBox;
-}
-
-interface BaseOptions extends Pick<NodeOptions, 'connectionString' | 'log' | 'clock' | 'random'> {
-  /** The first seals, all open. */
-  readonly secretKeys: readonly string[];
-}
-
-export function createBase(options: BaseOptions): Base {
-  const { connectionString, log } = options;
-  const clock = options.clock ?? systemClock;
-  const random = options.random ?? systemRandom;
-  const database = connectDatabase({ connectionString, maxConnections: DATABASE_CONNECTIONS });
-  const channel = createChannel({ connectionString, clock, log });
-  return {
-    system: systemScope(database.db),
-    clock,
-    random,
-    ids: createIds(clock, random),
-    channel,
-    secrets: createSecretBox(options.secretKeys, random),
-    async [Symbol.asyncDispose]() {
-      await channel[Symbol.asyncDispose]();
-      await database[Symbol.asyncDispose]();
-    },
-  };
 }
 
 /** Starts the roles of `config`. Disposal ends them in the order in which they need each other. */

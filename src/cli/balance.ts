@@ -1,5 +1,5 @@
 // `veredus balance`: proves that everything accepted is accounted for, or says how much is not.
-import { createBase } from '#/app.ts';
+import { createBase } from '#/base.ts';
 import { countQueued, readBalance } from '#/db/delivery-balance.ts';
 import { writeInSystemScope } from '#/db/scope.ts';
 import { systemClock } from '#/runtime/clock.ts';

@@ -1,6 +1,6 @@
 // `veredus bootstrap`: makes an account, its owner, a server and tokens without a browser.
 import { readFile } from 'node:fs/promises';
-import { createBase } from '#/app.ts';
+import { createBase } from '#/base.ts';
 import { migrateToLatest } from '#/db/migrate.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { checkPassword } from '#/domain/password/check-password.ts';

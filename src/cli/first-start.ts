@@ -1,5 +1,5 @@
 // What a node says when it starts, and, once, on an empty installation, how to send a first mail and watch it arrive.
-import type { Base } from '#/app.ts';
+import type { Base } from '#/base.ts';
 import { type FirstAccount, makeFirstAccount } from '#/resolvers/installation/first-account.ts';
 import type { Config } from '#/runtime/config.ts';
 

@@ -1,6 +1,6 @@
 // `veredus serve`: the database, the migrations, and the processes that run the roles; then waits for the end.
 import { AggregatorRegistry } from 'prom-client';
-import { createBase } from '#/app.ts';
+import { createBase } from '#/base.ts';
 import { endAllLeases } from '#/db/delivery-queue.ts';
 import { endWebhookLeases } from '#/db/webhook-work.ts';
 import { migrateToLatest } from '#/db/migrate.ts';

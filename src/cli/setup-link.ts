@@ -1,5 +1,5 @@
 // `veredus setup-link`: prints a new link with which the owner of the first account is made.
-import { createBase } from '#/app.ts';
+import { createBase } from '#/base.ts';
 import { migrateToLatest } from '#/db/migrate.ts';
 import { renewSetupLink } from '#/resolvers/installation/renew-setup-link.ts';
 import { systemClock } from '#/runtime/clock.ts';

@@ -1,5 +1,5 @@
 // Nodes of one database must seal with one key: a node with another could open nothing and would seal what none can open.
-import type { Base } from '#/app.ts';
+import type { Base } from '#/base.ts';
 import { obtainReturnPathSecret } from '#/resolvers/installation/return-path-secret.ts';
 import { ConfigError } from '#/runtime/config.ts';
 

@@ -1,5 +1,5 @@
 // `veredus staff`: says who works for the installation.
-import { type Base, createBase } from '#/app.ts';
+import { type Base, createBase } from '#/base.ts';
 import { migrateToLatest } from '#/db/migrate.ts';
 import { listStaff } from '#/db/staff-access.ts';
 import { addStaff, removeStaff } from '#/resolvers/installation/staff.ts';

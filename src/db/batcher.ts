@@ -7,10 +7,14 @@ export interface Batcher<T, R> {
   idle(): Promise<void>;
 }
 
-/** `run` answers in the order of its items; when it throws, all of the batch get the error. */
+/**
+ * `run` answers in the order of its items; when it throws, all of the batch get the error. `gather`: awaited before a
+ * batch that is not full, where larger ones are worth a wait; null: not now.
+ */
 export function createBatcher<T, R>(
   maxItems: number,
   run: (items: readonly T[]) => Promise<readonly R[]>,
+  gather: () => Promise<void> | null = () => null,
 ): Batcher<T, R> {
   let waiting: {
     readonly item: T;
@@ -21,6 +25,8 @@ export function createBatcher<T, R>(
 
   const work = async (): Promise<void> => {
     while (waiting.length > 0) {
+      const wait = waiting.length < maxItems ? gather() : null;
+      if (wait !== null) await wait;
       const batch = waiting.slice(0, maxItems);
       waiting = waiting.slice(maxItems);
       try {

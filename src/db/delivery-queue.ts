@@ -122,16 +122,8 @@ export async function claimReady(
 ): Promise<ClaimedRecipient[]> {
   const leaseEnd = new Date(scope.now.getTime() + options.leaseMs);
   const passOver = options.passOver ?? [];
-  // Never further than the window: those passed over may have a million rows waiting.
-  const others =
-    passOver.length === 0
-      ? sql``
-      : sql`and account_id <> all(${array('uuid', passOver)}) and turn <= (
-          select max(turn) from (select turn from delivery_queue where ready order by turn limit ${CLAIM_WINDOW}) as near)`;
   const { rows } = await sql<ClaimedRecipient>`
-    with next as materialized (
-      select account_id, message_id, ordinal, turn from delivery_queue
-      where ready ${others} order by turn limit ${options.limit} for update skip locked),
+    with ${passOver.length === 0 ? firstInLine(options.limit) : firstOfOthers(passOver, options.limit)},
     front as (
       select setval('delivery_front', greatest((select max(turn) from next), (select last_value from delivery_front))) as moved)
     update delivery_queue q
@@ -144,6 +136,21 @@ export async function claimReady(
   );
   return rows;
 }
+
+const firstInLine = (limit: number) => sql`
+    next as materialized (
+      select account_id, message_id, ordinal, turn from delivery_queue
+      where ready order by turn limit ${limit} for update skip locked)`;
+
+/** Never further than the window: those passed over may have a million rows waiting. */
+const firstOfOthers = (passOver: readonly string[], limit: number) => sql`
+    near as materialized (
+      select account_id, message_id, ordinal, turn from delivery_queue where ready order by turn limit ${CLAIM_WINDOW}),
+    next as materialized (
+      select q.account_id, q.message_id, q.ordinal, q.turn
+      from (select * from near where account_id <> all(${array('uuid', passOver)}) order by turn) as others
+        join delivery_queue q using (account_id, message_id, ordinal)
+      where q.ready order by others.turn limit ${limit} for update of q skip locked)`;
 
 interface RecipientKey {
   readonly accountId: string;

@@ -32,10 +32,18 @@ const SHARE_OF_FREE = 2;
 /** A claim smaller than this waits until more room is free, so that claims stay batches under load. */
 const MIN_CLAIM = 50;
 const MAX_CLAIM = 200;
+/** From so many held on outcomes are gathered. */
+const CROWD = 100;
 /** Joins the line at once: many, since after an outage everything is due. */
 const MAX_PROMOTION = 1_000;
 /** When nobody says that something is due; retries and schedules are as exact as this. */
 const POLL_MS = 500;
+/**
+ * Looking behind those who hold their share for somebody else reads thousands of rows (CLAIM_WINDOW). Beside one flood it
+ * finds nobody nearly always: when it has not, it is done again only on news of the queue, at most this often, or by the
+ * poll. Without it every second claim of a flood was such a look, a quarter of the database's work.
+ */
+const LOOK_MS = 100;
 /** Far above the difference of two nodes' clocks. */
 export const LEASE_MS = 30_000;
 /** How long a stopping process waits for what is on the wire. */
@@ -68,11 +76,11 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
   const { clock, system, log } = deps;
   const leaseMs = deps.leaseMs ?? LEASE_MS;
   const owner = deps.ids.next();
-  const ledger = createLedger({ ...deps, owner });
   const shaper = startShaper({ ...deps, owner });
   const paused = watchPausedPlaces(deps);
   const stopping = new AbortController();
   const held = new Holdings();
+  const ledger = createLedger({ ...deps, owner, crowded: () => held.size >= CROWD && !stopping.signal.aborted });
   /** There was more to claim than room for it. */
   let hungry = false;
   /** Accounts whose mail was left in line, because they hold their share. */
@@ -80,7 +88,13 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
   /** Settled when a stopping worker holds nothing any more. */
   const letGo = Promise.withResolvers<void>();
   let wakeUp = Promise.withResolvers<void>();
-  const stopListening = deps.channel.on('queue', () => wakeUp.resolve());
+  /** Since the last look past those who hold their share, something new may be in line. */
+  let news = true;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  const stopListening = deps.channel.on('queue', () => {
+    news = true;
+    wakeUp.resolve();
+  });
 
   const release = (claim: ClaimedRecipient): void => {
     held.delete(claim);
@@ -103,34 +117,48 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
     }
   };
 
+  const worthALook = (): boolean => {
+    const since = clock.monotonic() - lookedAt;
+    return since >= (news ? LOOK_MS : POLL_MS);
+  };
+
   /** True when there may be more to claim at once. */
   const claim = async (limit: number): Promise<boolean> => {
     try {
       const now = clock.now();
       const passOver = held.overShare(SHARE_OF_FREE * (MAX_IN_FLIGHT - held.size));
+      passedOver = passOver;
+      hungry = false;
+      if (passOver.length > 0) {
+        if (!worthALook()) return false;
+        news = false;
+        lookedAt = clock.monotonic();
+      }
       const options = { owner, limit, leaseMs, passOver };
       const claims = await writeStatement(system, now, (scope) => claimReady(scope, options));
       for (const item of claims) held.add(item);
       if (claims.length > 0) void handle(claims);
       hungry = claims.length >= limit;
-      passedOver = passOver;
-      return claims.length >= limit;
+      // Who finds somebody may find more of them.
+      if (passOver.length > 0 && claims.length > 0) news = true;
+      return hungry;
     } catch (error) {
       log.error({ error }, 'the queue could not be read; trying again');
       return false;
     }
   };
 
-  const promote = async (): Promise<boolean> => {
+  /** How many. */
+  const promote = async (): Promise<number> => {
     try {
       const now = clock.now();
       const { released, anyEnded } = await writeStatement(system, now, (scope) => releaseParked(scope, MAX_PROMOTION));
       if (anyEnded && released < MAX_PROMOTION) await writeStatement(system, now, closePauses);
       const promoted = await writeStatement(system, now, (scope) => promoteDue(scope, MAX_PROMOTION));
-      return Math.max(released, promoted) >= MAX_PROMOTION;
+      return released + promoted;
     } catch (error) {
       log.error({ error }, 'what is due could not be let into the line; trying again');
-      return false;
+      return 0;
     }
   };
 
@@ -142,8 +170,9 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
       wakeUp = Promise.withResolvers<void>();
       // In the midst of a full line there is no hurry to make it longer.
       if (!claimed || clock.monotonic() - promotedAt >= POLL_MS) {
-        const more = await promote();
-        promotedAt = more ? Number.NEGATIVE_INFINITY : clock.monotonic();
+        const promoted = await promote();
+        if (promoted > 0) news = true;
+        promotedAt = promoted >= MAX_PROMOTION ? Number.NEGATIVE_INFINITY : clock.monotonic();
       }
       const free = MAX_IN_FLIGHT - held.size;
       // Half of what is free: a claim may be all of one account.
@@ -152,7 +181,8 @@ export function startDelivery(deps: EngineDeps): DeliveryEngine {
       if (claimed) continue;
       if (limit < MIN_CLAIM) hungry = true;
       const waiting = new AbortController();
-      await Promise.race([wakeUp.promise, clock.sleep(POLL_MS, AbortSignal.any([stopping.signal, waiting.signal]))]);
+      const pause = news && passedOver.length > 0 ? LOOK_MS : POLL_MS;
+      await Promise.race([wakeUp.promise, clock.sleep(pause, AbortSignal.any([stopping.signal, waiting.signal]))]);
       waiting.abort();
     }
   };

@@ -1,8 +1,8 @@
 // Composes the message once, as every recipient gets it; what differs per recipient is put in front of it later.
 //
-// nodemailer's MailComposer builds the tree of parts, their headers and their encodings. Only the way out is our own:
-// its stream machinery costs more than the composing, so the tree is written synchronously, with the same bytes
-// (test/unit/compose.test.ts compares). Header fields of the sender are written by header-field.ts, because nodemailer
+// Bodies without attachments are written directly (compose-bodies.ts). For the rest nodemailer's MailComposer builds the
+// tree of parts, their headers and their encodings. Only the way out is our own: its stream machinery costs more than the
+// composing, so the tree is written synchronously, with the same bytes (test/unit/compose.test.ts compares). Header fields of the sender are written by header-field.ts, because nodemailer
 // changes their case, encodes every value with a double quote and passes encoded-words of the sender through.
 //
 // The output is 7-bit: bodies are 7bit, quoted-printable or base64, so that 8BITMIME is never needed and no relay has to
@@ -10,11 +10,13 @@
 // the header can carry it (RFC 6532), and then the receiving server must have SMTPUTF8 anyway.
 
 import { hash } from 'node:crypto';
-import { encode as encodeQuotedPrintable, wrap as wrapQuotedPrintable } from 'nodemailer/lib/qp';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type MimeNode from 'nodemailer/lib/mime-node';
+import { wrappedBase64 } from './base64-lines.ts';
+import { type BodyEncoding, type Composed, composeBodies, dateText, type EncodableBody } from './compose-bodies.ts';
 import type { Stored, StoredAttachment, StoredContent, StoredSource } from './content.ts';
 import { addressField, headerField } from './header-field.ts';
+import { quotedPrintable } from './quoted-printable.ts';
 
 /** What makes this message itself; made once, when it is accepted. */
 export interface MessageIdentity {
@@ -47,14 +49,14 @@ const BOUNDARY_PREFIX = '=_';
 const MAX_LINE = 998;
 
 export function composeMessage(content: StoredContent, identity: MessageIdentity): ComposedMessage {
-  const tree = messageTree(content, identity);
-  const chunks: Buffer[] = [];
+  const boundary = boundaryOf(identity);
+  const options = { ...identity, boundary: `${BOUNDARY_PREFIX}-${boundary}`, encodable };
+  const { header: own, body } = composeBodies(content, options) ?? composeTree(messageTree(content, identity));
   // In one line: it is one word, and its reader is a program of one provider.
   const feedback = identity.feedbackId === null ? '' : `Feedback-ID: ${identity.feedbackId}\r\n`;
-  const header = `${senderHeader(content)}${feedback}${tree.buildHeaders()}\r\n\r\n`;
+  const header = `${senderHeader(content)}${feedback}${own}\r\n\r\n`;
   const headerBytes = Buffer.from(header);
-  chunks.push(headerBytes);
-  writeBody(tree, chunks);
+  const chunks = [headerBytes, ...body];
   const last = chunks.findLast((chunk) => chunk.length > 0);
   // A message ends its last line (RFC 5321 §4.1.1.4); a body that ends with none gets the line end nodemailer gives it.
   if (last?.at(-1) !== 0x0a) chunks.push(CRLF);
@@ -72,8 +74,7 @@ export function composeStored({ kind, content }: Stored, identity: MessageIdenti
 function completeSource({ source, ...stored }: StoredSource, identity: MessageIdentity): ComposedMessage {
   let added = identity.feedbackId === null ? '' : `Feedback-ID: ${identity.feedbackId}\r\n`;
   if (stored.lacks.messageId) added += `Message-ID: ${identity.messageId}\r\n`;
-  // RFC 5322 §3.3 calls GMT obsolete.
-  if (stored.lacks.date) added += `Date: ${identity.date.toUTCString().replace('GMT', '+0000')}\r\n`;
+  if (stored.lacks.date) added += `Date: ${dateText(identity.date)}\r\n`;
   if (stored.replyTo !== null) added += addressField('Reply-To', [stored.replyTo]);
   const before = Buffer.from(added);
   const smtpUtf8 = stored.smtpUtf8 || before.length !== added.length;
@@ -88,6 +89,8 @@ function completeSource({ source, ...stored }: StoredSource, identity: MessageId
 }
 
 const CRLF = Buffer.from('\r\n');
+const LF = 0x0a;
+const EQUALS = 0x3d;
 
 /**
  * The seam for what differs per recipient: the given fields stand before the composed message, whose bytes are shared
@@ -115,7 +118,7 @@ export function senderHeader(content: StoredContent): string {
 /** The parts with their headers; exported so that a test can compare our way out with nodemailer's. */
 export function messageTree(content: StoredContent, identity: MessageIdentity): MimeNode {
   const inline = content.html !== null && content.html !== '';
-  const boundary = hash('sha256', identity.seed, 'hex').slice(0, 24);
+  const boundary = boundaryOf(identity);
   return new MailComposer({
     text: content.text ? bodyPart(content.text) : undefined,
     html: content.html ? bodyPart(content.html) : undefined,
@@ -130,31 +133,54 @@ export function messageTree(content: StoredContent, identity: MessageIdentity): 
   }).compile();
 }
 
-/** Canonical line ends first: within base64 nobody could mend them later (RFC 2046 §4.1.1). */
-function bodyPart(body: string) {
-  const text = body.replace(/\r\n|\r|\n/g, '\r\n');
-  const bytes = Buffer.from(text);
-  const encoding = bodyEncoding(bytes, text.includes(BOUNDARY_PREFIX));
-  return encoding === '7bit' ? { content: text } : { content: bytes, contentTransferEncoding: encoding };
+function boundaryOf({ seed }: MessageIdentity): string {
+  return hash('sha256', seed, 'hex').slice(0, 24);
 }
 
-function bodyEncoding(bytes: Buffer, mayHoldBoundary: boolean): '7bit' | 'quoted-printable' | 'base64' {
-  let escapes = 0;
-  let equals = 0;
-  let line = 0;
-  let longest = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] ?? 0;
-    if (byte === 0x0a) line = -1;
-    else if (byte === 0x3d) equals++;
-    else if (byte > 0x7e || (byte < 0x20 && byte !== 0x0d && byte !== 0x09)) escapes++;
-    line++;
-    if (line > longest) longest = line;
-  }
-  // `longest` counts the CR.
-  if (escapes === 0 && longest <= LINE + 1 && !mayHoldBoundary) return '7bit';
+function bodyPart(body: string) {
+  const { bytes, encoding } = encodable(body);
+  return encoding === '7bit' ? { content: bytes.toString() } : { content: bytes, contentTransferEncoding: encoding };
+}
+
+/** Canonical line ends first: within base64 nobody could mend them later (RFC 2046 §4.1.1). */
+function encodable(body: string): EncodableBody {
+  const text = body.replace(/\r\n|\r|\n/g, '\r\n');
+  const bytes = Buffer.from(text);
+  return { bytes, encoding: bodyEncoding(text, bytes) };
+}
+
+/** Neither ASCII text nor a line end. */
+const OUTSIDE_TEXT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+
+function bodyEncoding(text: string, bytes: Buffer): BodyEncoding {
+  const plain = text.length === bytes.length && !OUTSIDE_TEXT.test(text);
+  if (plain && longestLine(bytes) <= LINE && !text.includes(BOUNDARY_PREFIX)) return '7bit';
   // Base64 takes 4/3, quoted-printable 1 + 2 × the share of escapes: even at one in six.
-  return (escapes + equals) * 6 <= bytes.length ? 'quoted-printable' : 'base64';
+  return countEscapes(bytes, plain) * 6 <= bytes.length ? 'quoted-printable' : 'base64';
+}
+
+/** Without its CRLF. */
+function longestLine(bytes: Buffer): number {
+  let longest = 0;
+  let from = 0;
+  for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, from)) {
+    longest = Math.max(longest, end - 1 - from);
+    from = end + 1;
+  }
+  return Math.max(longest, bytes.length - from);
+}
+
+/** `plain`: only equals signs are to be escaped. */
+function countEscapes(bytes: Buffer, plain: boolean): number {
+  let count = 0;
+  if (plain) {
+    for (let at = bytes.indexOf(EQUALS); at !== -1; at = bytes.indexOf(EQUALS, at + 1)) count++;
+    return count;
+  }
+  for (const byte of bytes) {
+    if (byte === EQUALS || byte > 0x7e || (byte < 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) count++;
+  }
+  return count;
 }
 
 function attachmentPart(attachment: StoredAttachment, inline: boolean, boundary: string) {
@@ -187,6 +213,14 @@ function fitsSevenBit(content: Buffer): boolean {
   return true;
 }
 
+function composeTree(tree: MimeNode): Composed {
+  // First: it settles the boundaries.
+  const header = tree.buildHeaders();
+  const body: Buffer[] = [];
+  writeBody(tree, body);
+  return { header, body };
+}
+
 function writeBody(node: MimeNode, chunks: Buffer[]): void {
   if (typeof node.boundary === 'string') {
     node.childNodes.forEach((child, index) => {
@@ -201,20 +235,6 @@ function writeBody(node: MimeNode, chunks: Buffer[]): void {
   const encoding = node.getTransferEncoding();
   if (encoding === 'base64') chunks.push(wrappedBase64(content));
   else if (encoding === 'quoted-printable')
-    chunks.push(Buffer.from(wrapQuotedPrintable(encodeQuotedPrintable(content), LINE), 'latin1'));
+    chunks.push(quotedPrintable(typeof content === 'string' ? Buffer.from(content) : content));
   else chunks.push(typeof content === 'string' ? Buffer.from(content) : content);
-}
-
-/** Lines of 76 characters (RFC 2045 §6.8), the last without its CRLF, which belongs to the boundary that follows. */
-function wrappedBase64(content: string | Buffer): Buffer {
-  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  const encoded = Buffer.from(bytes.toString('base64'), 'latin1');
-  const breaks = Math.max(0, Math.ceil(encoded.length / LINE) - 1);
-  const wrapped = Buffer.allocUnsafe(encoded.length + 2 * breaks);
-  let to = 0;
-  for (let from = 0; from < encoded.length; from += LINE) {
-    if (from > 0) to += CRLF.copy(wrapped, to);
-    to += encoded.copy(wrapped, to, from, from + LINE);
-  }
-  return wrapped;
 }

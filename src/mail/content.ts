@@ -118,12 +118,25 @@ function sourceJson({ bodyStart, eightBit, smtpUtf8, lacks, replyTo }: StoredSou
 function encodeFrame(format: number, json: object, bytes: readonly Buffer[]): Buffer {
   const body = frameBody(json, bytes);
   if (body.length < MIN_COMPRESSED) return Buffer.concat([u32(format), body]);
-  return Buffer.concat([u32((format | COMPRESSED) >>> 0), zstdCompressSync(body, OPTIONS)]);
+  const options = { ...OPTIONS, chunkSize: chunkSizeFor(body.length) };
+  return Buffer.concat([u32((format | COMPRESSED) >>> 0), zstdCompressSync(body, options)]);
 }
 
+/** Written into its place at once: a copy of a large body is most of the work. */
 function frameBody(json: object, bytes: readonly Buffer[]): Buffer {
-  const text = Buffer.from(JSON.stringify(json));
-  return Buffer.concat([u32(text.length), text, ...bytes]);
+  const text = JSON.stringify(json);
+  const length = Buffer.byteLength(text);
+  const body = Buffer.allocUnsafe(bytes.reduce((sum, part) => sum + part.length, 4 + length));
+  body.writeUInt32BE(length, 0);
+  body.write(text, 4);
+  let to = 4 + length;
+  for (const part of bytes) to += part.copy(body, to);
+  return body;
+}
+
+/** node gathers what comes out in buffers of this size, 16 KB unless told: one that holds nearly all saves the joining. */
+function chunkSizeFor(bytes: number): number {
+  return Math.min(Math.max(Math.ceil(bytes / 4_096) * 4_096, 8_192), 256 * 1024);
 }
 
 /** Throws on anything the two above did not make: stored content that cannot be read is a defect, not an outcome. */
@@ -132,7 +145,10 @@ export function decodeStored(stored: Buffer): Stored {
   const kind = format & ~COMPRESSED;
   if (kind !== PARTS && kind !== SOURCE) throw new Error(`stored content has the unknown format ${format}`);
   const rest = stored.subarray(4);
-  const body = (format & COMPRESSED) === 0 ? rest : zstdDecompressSync(rest, { maxOutputLength: MAX_FRAME });
+  const body =
+    (format & COMPRESSED) === 0
+      ? rest
+      : zstdDecompressSync(rest, { maxOutputLength: MAX_FRAME, chunkSize: chunkSizeFor(rest.length * 3) });
   const jsonEnd = 4 + body.readUInt32BE(0);
   const json: unknown = JSON.parse(body.toString('utf8', 4, jsonEnd));
   const bytes = body.subarray(jsonEnd);

@@ -24,9 +24,10 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   // Checks of domains are the use-case's, and warn by the installation's mail.
   maintenance: ['domain', 'db', 'resolvers', 'runtime/ports.ts'],
   'app.ts': ['*'],
+  'base.ts': ['db', 'events', 'runtime'],
   'app-metrics.ts': ['*'],
   // mail: inspect shows what is read out of a message, without a database.
-  cli: ['app.ts', 'domain', 'db', 'http', 'mail', 'resolvers', 'runtime'],
+  cli: ['app.ts', 'base.ts', 'domain', 'db', 'http', 'mail', 'resolvers', 'runtime'],
   'main.ts': ['cli', 'domain/errors.ts', 'runtime/config.ts'],
 };
 
@@ -100,7 +101,7 @@ const words: readonly { readonly what: string; readonly word: RegExp; readonly a
     word: /\bwriteInScope\(/,
     allowed: ['db/scope.ts', 'resolvers/define.ts', 'resolvers/staff-access/record-look.ts'],
   },
-  { what: 'the scope of the installation', word: /\bsystemScope\(/, allowed: ['db/scope.ts', 'app.ts'] },
+  { what: 'the scope of the installation', word: /\bsystemScope\(/, allowed: ['db/scope.ts', 'base.ts'] },
   {
     what: 'a write scope of the installation',
     word: /\b(?:writeInSystemScope|writeStatement)\(/,

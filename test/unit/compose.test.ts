@@ -189,6 +189,25 @@ describe('the message', () => {
     }
   });
 
+  test('so has whatever text and HTML there are', async () => {
+    const piece = fc.oneof(
+      fc.constantFrom('\n', '\r\n', '=', ' ', 'ä', 'привет', '=_-', '\x7f', '\0', '.'),
+      fc.string({ maxLength: 90 }),
+    );
+    const body = fc.option(fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')));
+    const id = fc.constantFrom('<a@b.example>', `<${'x'.repeat(70)}@b.example>`, '<a b@c>', 'bare@c');
+    await fc.assert(
+      fc.asyncProperty(body, body, id, async (text, html, messageId) => {
+        const content = { ...BASE, text, html };
+        const identity = { ...IDENTITY, messageId };
+        const tree = await messageTree(content, identity).build();
+        const expected = senderHeader(content) + tree.toString('latin1');
+        expect(composeMessage(content, identity).source.toString('latin1')).toBe(expected);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
   test.each<[string, Partial<StoredContent>]>([
     ['plain', {}],
     ['html', { text: null, html: '<p>' }],
