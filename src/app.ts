@@ -13,6 +13,7 @@ import { createHttpServer, type TokenSource } from '#/http/server.ts';
 import type { Person } from '#/domain/person.ts';
 import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
+import { startCounting } from '#/maintenance/counting.ts';
 import { startDomainChecks } from '#/maintenance/domain-checks.ts';
 import { startTokenReminders } from '#/maintenance/token-reminders.ts';
 import { startWebhookNotices } from '#/maintenance/webhook-notices.ts';
@@ -202,6 +203,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   }
   if (config.roles.has('maintenance')) {
     stack.use(startHousekeeping({ system, clock, log, secrets }));
+    stack.use(startCounting({ system, clock, channel, ids, log }));
     stack.use(startDomainChecks({ system, deps }));
     stack.use(startTokenReminders({ system, deps }));
     stack.use(startWebhookNotices({ system, deps }));

@@ -12,7 +12,7 @@ import type { InboundMessagesTable } from './tables.gen.ts';
 export type InboundMessageRow = Selectable<InboundMessagesTable>;
 /** jsonb as text; its place in the log is that of the transaction. */
 export type NewInboundMessage = {
-  [K in Exclude<keyof InboundMessageRow, 'logXact' | 'spamScore'>]: K extends
+  [K in Exclude<keyof InboundMessageRow, 'logXact' | 'receivedXact' | 'spamScore'>]: K extends
     | 'people'
     | 'attachments'
     | 'authentication'
@@ -49,7 +49,7 @@ const spec: InsertSpec<NewInboundMessage> = {
     size: 'int',
     authentication: 'jsonb',
   },
-  computed: { log_xact: LOG_XACT },
+  computed: { log_xact: LOG_XACT, received_xact: LOG_XACT },
 };
 
 export function insertInboundMessages(scope: SystemWriteScope, rows: readonly NewInboundMessage[]): Promise<void> {

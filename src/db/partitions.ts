@@ -43,10 +43,17 @@ export async function ensurePartitions<T>(db: Kysely<T>, now: Date, retentionDay
   for (const bucket of missing) await createBucket(db, bucket);
 }
 
+export interface DroppedPartitions {
+  readonly dropped: readonly number[];
+  /** With rows that are not counted yet: they go the next time. */
+  readonly waiting: readonly number[];
+}
+
 /** Buckets whose whole week has passed: everything in them has expired. */
-export async function dropExpiredPartitions<T>(db: Kysely<T>, now: Date): Promise<readonly number[]> {
+export async function dropExpiredPartitions<T>(db: Kysely<T>, now: Date): Promise<DroppedPartitions> {
   const current = bucketAt(now, 0);
   const expired = [...(await listBuckets(db))].filter((bucket) => bucket < current);
+  const waiting = new Set<number>();
   for (const bucket of expired) {
     await db.transaction().execute(async (tx) => {
       await lockPartitions(tx);
@@ -56,10 +63,29 @@ export async function dropExpiredPartitions<T>(db: Kysely<T>, now: Date): Promis
         select account_id, server_id, max(log_xact) from ${sql.table(`events_${bucket}`)} group by account_id, server_id
         on conflict (account_id, server_id) do update
         set dropped_through = greatest(event_log_floors.dropped_through, excluded.dropped_through)`.execute(tx);
-      for (const table of bucketedTables) await sql.raw(`drop table if exists ${table}_${bucket}`).execute(tx);
+      if (await isCounted(tx, bucket))
+        for (const table of bucketedTables) await sql.raw(`drop table if exists ${table}_${bucket}`).execute(tx);
+      else waiting.add(bucket);
     });
   }
-  return expired;
+  return { dropped: expired.filter((bucket) => !waiting.has(bucket)), waiting: [...waiting] };
+}
+
+/**
+ * Whether the counters have all that is in the bucket. The locks are those that dropping takes next: nobody can append to
+ * it between this look and the drop.
+ */
+async function isCounted<T>(tx: Kysely<T>, bucket: number): Promise<boolean> {
+  await sql`lock table only events, only inbound_messages in access exclusive mode`.execute(tx);
+  const { rows } = await sql<{ counted: boolean }>`
+    select not exists (
+      select from counter_cursors c where c.source = 'events'
+        and exists (select from ${sql.table(`events_${bucket}`)} e where (e.log_xact, e.id) > (c.xact, c.id))
+    ) and not exists (
+      select from counter_cursors c where c.source = 'inbound'
+        and exists (select from ${sql.table(`inbound_messages_${bucket}`)} m where (m.received_xact, m.id) > (c.xact, c.id))
+    ) as counted`.execute(tx);
+  return rows[0]?.counted ?? false;
 }
 
 /** Retention settings in use, in days. */

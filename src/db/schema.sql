@@ -219,6 +219,55 @@ CREATE INDEX bounces_suppressing ON bounces USING btree (server_id, id) WHERE (s
 CREATE INDEX bounces_tag ON bounces USING btree (server_id, tag, id) WHERE (tag IS NOT NULL);
 CREATE INDEX bounces_type ON bounces USING btree (server_id, type, id);
 
+create table counted_tags (
+  account_id uuid not null,
+  server_id uuid not null,
+  starts_at timestamp with time zone not null,
+  tag text not null,
+  constraint counted_tags_pkey PRIMARY KEY (account_id, server_id, starts_at, tag)
+);
+CREATE INDEX counted_tags_start ON counted_tags USING btree (starts_at);
+
+create table counter_cursors (
+  source text not null,
+  xact bigint not null,
+  id uuid not null,
+  holder uuid,
+  held_until timestamp with time zone,
+  constraint counter_cursors_pkey PRIMARY KEY (source)
+);
+
+create table counters_by_day (
+  account_id uuid not null,
+  server_id uuid not null,
+  tag text not null,
+  starts_at timestamp with time zone not null,
+  stream_id uuid not null,
+  metric text not null,
+  bucket integer not null,
+  count bigint not null,
+  constraint counters_by_day_pkey PRIMARY KEY (account_id, server_id, tag, starts_at, stream_id, metric, bucket)
+) with (
+  autovacuum_vacuum_scale_factor=0.05,
+  fillfactor=80
+);
+
+create table counters_by_hour (
+  account_id uuid not null,
+  server_id uuid not null,
+  tag text not null,
+  starts_at timestamp with time zone not null,
+  stream_id uuid not null,
+  metric text not null,
+  bucket integer not null,
+  count bigint not null,
+  constraint counters_by_hour_pkey PRIMARY KEY (account_id, server_id, tag, starts_at, stream_id, metric, bucket)
+) with (
+  autovacuum_vacuum_scale_factor=0.05,
+  fillfactor=80
+);
+CREATE INDEX counters_by_hour_start ON counters_by_hour USING btree (starts_at);
+
 create table delivery_attempts (
   bucket integer not null,
   account_id uuid not null,
@@ -466,12 +515,14 @@ create table inbound_messages (
   size integer not null,
   spam_score double precision,
   authentication jsonb,
+  received_xact bigint default 0 not null,
   constraint inbound_messages_pkey PRIMARY KEY (account_id, id, bucket)
 ) partition by LIST (bucket);
 CREATE INDEX inbound_messages_from ON inbound_messages USING btree (server_id, from_key, id);
 CREATE INDEX inbound_messages_hash ON inbound_messages USING btree (server_id, mailbox_hash, id) WHERE (mailbox_hash <> ''::text);
 CREATE INDEX inbound_messages_log ON inbound_messages USING btree (server_id, log_xact, id);
 CREATE INDEX inbound_messages_newest ON inbound_messages USING btree (server_id, id);
+CREATE INDEX inbound_messages_received ON inbound_messages USING btree (received_xact, id);
 CREATE INDEX inbound_messages_recipient ON inbound_messages USING btree (server_id, recipient_key, id);
 CREATE INDEX inbound_messages_status ON inbound_messages USING btree (server_id, status, id);
 

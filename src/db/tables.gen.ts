@@ -178,6 +178,43 @@ export interface BouncesTable {
   suppressionId: string | null;
 }
 
+export interface CountedTagsTable {
+  accountId: string;
+  serverId: string;
+  startsAt: Date;
+  tag: string;
+}
+
+export interface CounterCursorsTable {
+  source: string;
+  xact: number;
+  id: string;
+  holder: string | null;
+  heldUntil: Date | null;
+}
+
+export interface CountersByDayTable {
+  accountId: string;
+  serverId: string;
+  tag: string;
+  startsAt: Date;
+  streamId: string;
+  metric: string;
+  bucket: number;
+  count: number;
+}
+
+export interface CountersByHourTable {
+  accountId: string;
+  serverId: string;
+  tag: string;
+  startsAt: Date;
+  streamId: string;
+  metric: string;
+  bucket: number;
+  count: number;
+}
+
 export interface DeliveryAttemptsTable {
   bucket: number;
   accountId: string;
@@ -377,6 +414,7 @@ export interface InboundMessagesTable {
   size: number;
   spamScore: number | null;
   authentication: ColumnType<unknown, string | null, string | null>;
+  receivedXact: Generated<number>;
 }
 
 export interface InboundRulesTable {
@@ -763,6 +801,10 @@ export interface DB {
   auditLog: AuditLogTable;
   backupCodes: BackupCodesTable;
   bounces: BouncesTable;
+  countedTags: CountedTagsTable;
+  counterCursors: CounterCursorsTable;
+  countersByDay: CountersByDayTable;
+  countersByHour: CountersByHourTable;
   deliveryAttempts: DeliveryAttemptsTable;
   deliveryQueue: DeliveryQueueTable;
   deliveryTallies: DeliveryTalliesTable;
