@@ -94,7 +94,8 @@ export async function listRetentions<T>(db: Kysely<T>): Promise<number[]> {
   return rows.map(({ days }) => days);
 }
 
-async function listBuckets<T>(db: Kysely<T>): Promise<Set<number>> {
+/** Of the log, and of all tables that come and go with it. */
+export async function listBuckets<T>(db: Kysely<T>): Promise<Set<number>> {
   const { rows } = await sql<{ name: string }>`
     select child.relname as name from pg_inherits
     join pg_class child on child.oid = inhrelid join pg_class parent on parent.oid = inhparent
