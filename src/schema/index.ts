@@ -38,6 +38,7 @@ import './inbound.ts';
 import './inbound-settings.ts';
 import './email.ts';
 import './message-events.ts';
+import './event-cursor.ts';
 import './shaping.ts';
 import './statistics.ts';
 import './webhook.ts';
