@@ -2,6 +2,7 @@
 // several, tests run it in their own process.
 import { join } from 'node:path';
 import { connectDatabase } from '#/db/client.ts';
+import type { InboundMessageRow } from '#/db/inbound-messages.ts';
 import { type SystemScope, systemScope } from '#/db/scope.ts';
 import { startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
@@ -10,6 +11,7 @@ import { createChannel } from '#/events/channel.ts';
 import { createFeed } from '#/events/feed.ts';
 import type { LinkActions } from '#/http/pages/link-pages.ts';
 import { createHttpServer, type TokenSource } from '#/http/server.ts';
+import { INBOUND_CALL_TIMEOUT_MS } from '#/domain/webhooks/inbound-call.ts';
 import type { Person } from '#/domain/person.ts';
 import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
@@ -21,6 +23,7 @@ import type { Deps } from '#/resolvers/deps.ts';
 import { createSenderKeys } from '#/resolvers/domains/signing-keys.ts';
 import { confirmEmailChange, findEmailChange } from '#/resolvers/email-change/confirm-email-change.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
+import { inboundPayload } from '#/resolvers/incoming/inbound-payload.ts';
 import { createReceiver } from '#/resolvers/incoming/receiver.ts';
 import { createRecipients } from '#/resolvers/incoming/recipients.ts';
 import { obtainReturnPathSecret } from '#/resolvers/installation/return-path-secret.ts';
@@ -57,6 +60,7 @@ import { createMailAuthentication } from '#/smtp/authentication/mail-authenticat
 import { startInbound } from '#/smtp/inbound/inbound.ts';
 import type { Receiver, Recipients } from '#/smtp/inbound/received.ts';
 import { startSubmission } from '#/smtp/submission/submission.ts';
+import { startInboundWebhooks } from '#/webhooks/inbound-worker.ts';
 import { startWebhooks } from '#/webhooks/worker.ts';
 import type { Registry } from 'prom-client';
 import { countCalls, countSettled, showBalance, showInFlight, showWebhooks, smtpCounters } from './app-metrics.ts';
@@ -213,6 +217,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     const onCall = options.metrics === undefined ? {} : { onCall: countCalls(options.metrics) };
     const webhooks = stack.use(startWebhooks({ ...deps, ...leaseMs, ...onCall }));
     if (options.metrics !== undefined) showWebhooks(options.metrics, webhooks);
+    const timeoutMs = INBOUND_CALL_TIMEOUT_MS;
+    const http = stack.use(createHttpClient({ dns, clock, allowPrivateNetworks, timeoutMs }));
+    const bodyOf = (message: InboundMessageRow) => inboundPayload(deps, message);
+    stack.use(startInboundWebhooks({ ...deps, ...leaseMs, ...onCall, http, bodyOf }));
   }
 
   const tokens = stack.use(createTokenCheck({ db, clock, channel, log }));

@@ -59,7 +59,10 @@ const LASTING: ReadonlySet<unknown> = new Set([
 ]);
 
 interface Answer {
-  readonly data?: { readonly messageEvents?: ShownEvent | null; readonly server?: { readonly eventCursor: string } | null };
+  readonly data?: {
+    readonly messageEvents?: ShownEvent | null;
+    readonly server?: { readonly eventCursor: string } | null;
+  };
   readonly errors?: readonly {
     readonly message: string;
     readonly extensions?: { readonly code?: unknown; readonly oldestCursor?: unknown };
@@ -199,6 +202,7 @@ function watch(clock: Clock): Disposable & { readonly signal: AbortSignal; broke
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'the connection broke';
   const cause: unknown = error.cause;
-  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return `no connection: ${cause.code}`;
+  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string')
+    return `no connection: ${cause.code}`;
   return error.message;
 }

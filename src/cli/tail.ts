@@ -77,7 +77,14 @@ async function print(line: string): Promise<void> {
 
 function lineOf(event: ShownEvent): string {
   const { occurredAt, type, recipient, stream, tag, messageId } = event;
-  const parts = [occurredAt, type.padEnd(14), recipient ?? '-', stream, ...(tag === null ? [] : [`#${tag}`]), messageId];
+  const parts = [
+    occurredAt,
+    type.padEnd(14),
+    recipient ?? '-',
+    stream,
+    ...(tag === null ? [] : [`#${tag}`]),
+    messageId,
+  ];
   const told = toldBy(event);
   return harmless([...parts, ...(told === '' ? [] : [told])].join('  ')).replaceAll('\n', ' ');
 }
@@ -88,7 +95,16 @@ function toldBy(event: ShownEvent): string {
   const own: Readonly<Record<string, unknown>> =
     typeof bounce === 'object' && bounce !== null ? { ...event, ...bounce, id: null, type: null } : event;
   const kind = typeof bounce === 'object' && bounce !== null && 'type' in bounce ? bounce.type : null;
-  const names = ['suppressionReason', 'reason', 'origin', 'smtpCode', 'enhancedCode', 'details', 'remoteHost', 'response'];
+  const names = [
+    'suppressionReason',
+    'reason',
+    'origin',
+    'smtpCode',
+    'enhancedCode',
+    'details',
+    'remoteHost',
+    'response',
+  ];
   const more = ['delayedResponse', 'nextAttemptAt', 'url'];
   const values = [kind, ...[...names, ...more].map((name) => own[name])];
   return values.filter((value) => typeof value === 'string' || typeof value === 'number').join(' ');

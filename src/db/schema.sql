@@ -516,8 +516,15 @@ create table inbound_messages (
   spam_score double precision,
   authentication jsonb,
   received_xact bigint default 0 not null,
-  constraint inbound_messages_pkey PRIMARY KEY (account_id, id, bucket)
+  attempts smallint default 0 not null,
+  next_attempt_at timestamp with time zone,
+  last_attempt_at timestamp with time zone,
+  last_status smallint,
+  last_latency_ms integer,
+  constraint inbound_messages_pkey PRIMARY KEY (account_id, id, bucket),
+  constraint inbound_messages_check CHECK (((status = 'QUEUED'::inbound_status) = (next_attempt_at IS NOT NULL)))
 ) partition by LIST (bucket);
+CREATE INDEX inbound_messages_due ON inbound_messages USING btree (server_id, next_attempt_at) WHERE (status = 'QUEUED'::inbound_status);
 CREATE INDEX inbound_messages_from ON inbound_messages USING btree (server_id, from_key, id);
 CREATE INDEX inbound_messages_hash ON inbound_messages USING btree (server_id, mailbox_hash, id) WHERE (mailbox_hash <> ''::text);
 CREATE INDEX inbound_messages_log ON inbound_messages USING btree (server_id, log_xact, id);
@@ -542,9 +549,19 @@ create table inbound_settings (
   server_id uuid not null,
   url text,
   spam_threshold double precision,
+  due_at timestamp with time zone,
+  lease_owner uuid,
+  lease_until timestamp with time zone,
+  failures integer default 0 not null,
+  secret_encrypted bytea,
+  previous_secret_encrypted bytea,
+  previous_secret_until timestamp with time zone,
   constraint inbound_settings_pkey PRIMARY KEY (account_id, server_id),
   constraint inbound_settings_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
 );
+CREATE INDEX inbound_settings_due ON inbound_settings USING btree (due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX inbound_settings_owner ON inbound_settings USING btree (lease_owner) WHERE (lease_owner IS NOT NULL);
+CREATE INDEX inbound_settings_server ON inbound_settings USING btree (server_id);
 
 create table installation (
   singleton boolean default true not null,

@@ -415,6 +415,11 @@ export interface InboundMessagesTable {
   spamScore: number | null;
   authentication: ColumnType<unknown, string | null, string | null>;
   receivedXact: Generated<number>;
+  attempts: Generated<number>;
+  nextAttemptAt: Date | null;
+  lastAttemptAt: Date | null;
+  lastStatus: number | null;
+  lastLatencyMs: number | null;
 }
 
 export interface InboundRulesTable {
@@ -430,6 +435,13 @@ export interface InboundSettingsTable {
   serverId: string;
   url: string | null;
   spamThreshold: number | null;
+  dueAt: Date | null;
+  leaseOwner: string | null;
+  leaseUntil: Date | null;
+  failures: Generated<number>;
+  secretEncrypted: Buffer | null;
+  previousSecretEncrypted: Buffer | null;
+  previousSecretUntil: Date | null;
 }
 
 export interface InstallationTable {

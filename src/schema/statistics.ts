@@ -64,8 +64,9 @@ const StatsBucket = builder.objectRef<CountedBucket>('StatsBucket').implement({
       accepted: counted('Recipients of accepted messages, but for those that are suppressed.', ofType('ACCEPTED')),
       delivered: counted('Recipients whose mail server took the message.', ofType('DELIVERED')),
       bounced: counted('Bounces that mean that the message did not arrive.', bouncedIn),
-      hardBounced: counted('Of these, those of the type HARD_BOUNCE.', (counts) =>
-        counts.get('BOUNCED.HARD_BOUNCE') ?? 0,
+      hardBounced: counted(
+        'Of these, those of the type HARD_BOUNCE.',
+        (counts) => counts.get('BOUNCED.HARD_BOUNCE') ?? 0,
       ),
       bouncesByType: t.field({
         type: [BounceCount],
@@ -95,7 +96,8 @@ const StatsBucket = builder.objectRef<CountedBucket>('StatsBucket').implement({
         countOfPart(counts, 'CLICKED', 'MACHINE'),
       ),
       bounceRate: t.float({
-        description: 'bounced for each accepted recipient, 0 to 1; more where what bounced was accepted before. 0 of none.',
+        description:
+          'bounced for each accepted recipient, 0 to 1; more where what bounced was accepted before. 0 of none.',
         resolve: ({ counts }) => shareOf(bouncedIn(counts), countOf(counts, 'ACCEPTED')),
       }),
       spamComplaintRate: t.float({

@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { request } from '../support/graphql-client.ts';
-import { type Bootstrapped, bootstrapProgram, freePort, type Program, type Settings, startProgram } from '../support/program.ts';
+import {
+  type Bootstrapped,
+  bootstrapProgram,
+  freePort,
+  type Program,
+  type Settings,
+  startProgram,
+} from '../support/program.ts';
 import { until } from '../support/webhook-world.ts';
 
 const bin = join(import.meta.dirname, '../../bin/veredus');
@@ -51,7 +58,9 @@ interface Tail extends Disposable {
 }
 
 function tail(args: readonly string[], file = tokenFile): Tail {
-  const child = spawn(bin, ['tail', '--url', program.url, '--token-file', file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(bin, ['tail', '--url', program.url, '--token-file', file, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const lines: string[] = [];
   let rest = '';
   let told = '';
@@ -66,7 +75,12 @@ function tail(args: readonly string[], file = tokenFile): Tail {
 
 async function send(first: number, count: number, more: object = {}): Promise<void> {
   const messages = Array.from({ length: count }, (_, index) => ({
-    ...{ from: 'noreply@acme.example', to: [`r${first + index}@receiver.example`], subject: 'Hello', text: 'It works.' },
+    ...{
+      from: 'noreply@acme.example',
+      to: [`r${first + index}@receiver.example`],
+      subject: 'Hello',
+      text: 'It works.',
+    },
     idempotencyKey: `tail-${first + index}`,
     ...more,
   }));
@@ -120,7 +134,11 @@ test('a line an event, only those that are asked for', { timeout: 60_000 }, asyn
   await send(0, 1, { to: ['bounce+1@receiver.example'], tag: 'odd' });
   await send(1, 1, { to: ['bounce+2@receiver.example'], tag: 'even' });
   await send(2, 1, { to: ['ann@receiver.example'], tag: 'odd' });
-  await until(() => all.lines.filter((line) => /DELIVERED/.test(line)).length === 1 && few.lines.length === 1, 'lines', 20_000);
+  await until(
+    () => all.lines.filter((line) => /DELIVERED/.test(line)).length === 1 && few.lines.length === 1,
+    'lines',
+    20_000,
+  );
   await until(() => all.lines.filter((line) => /BOUNCED/.test(line)).length === 2, 'bounces', 20_000);
   expect(JSON.parse(few.lines[0] ?? '')).toMatchObject({
     type: 'BOUNCED',

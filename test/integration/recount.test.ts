@@ -30,7 +30,9 @@ afterEach(() => w[Symbol.asyncDispose]());
 
 const accepted = async () => {
   const { rows } = await sql<{ count: number }>`
-    select coalesce(sum(count), 0)::int as count from counters_by_day where tag = '' and metric = 'ACCEPTED'`.execute(w.db);
+    select coalesce(sum(count), 0)::int as count from counters_by_day where tag = '' and metric = 'ACCEPTED'`.execute(
+    w.db,
+  );
   return rows[0]?.count ?? 0;
 };
 const some = (count: number) => Array.from({ length: count }, (_, index) => ({ tag: `t${index % 3}` }));
@@ -87,7 +89,9 @@ test('who dies in the middle of a batch has counted nothing, and the next one co
   const blocked = async () =>
     (
       await sql<{ pid: number }>`select pid from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock' and query like '%counters_by_hour%'`.execute(w.db)
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%counters_by_hour%'`.execute(
+        w.db,
+      )
     ).rows;
   await until(async () => (await blocked()).length === 1, 'the batch that waits');
   await sql`select pg_terminate_backend(${(await blocked())[0]?.pid})`.execute(w.db);

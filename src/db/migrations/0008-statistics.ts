@@ -1,4 +1,4 @@
-// Counters of what happens on servers, and what the webhook of inbound mail needs. Frozen in time: imports nothing of ours.
+// Counters of what happens on servers, and calls of the webhook of inbound mail. Frozen in time: imports nothing of ours.
 import { type Kysely, sql } from 'kysely';
 
 export async function up(db: Kysely<unknown>): Promise<void> {
@@ -50,4 +50,29 @@ const statements = [
   `alter table inbound_messages add column received_xact bigint not null default 0`,
   `update inbound_messages set received_xact = log_xact`,
   `create index inbound_messages_received on inbound_messages (received_xact, id)`,
+
+  // What waits for the webhook of its server is QUEUED, with the time of its next call.
+  `alter table inbound_messages
+     add column attempts smallint not null default 0,
+     add column next_attempt_at timestamptz,
+     add column last_attempt_at timestamptz,
+     add column last_status smallint,
+     add column last_latency_ms integer`,
+  `update inbound_messages set next_attempt_at = received_at where status = 'QUEUED'`,
+  `alter table inbound_messages add check ((status = 'QUEUED') = (next_attempt_at is not null))`,
+  `create index inbound_messages_due on inbound_messages (server_id, next_attempt_at) where status = 'QUEUED'`,
+  // due_at: when something may be to be done for the endpoint; null: nothing waits. Whoever queues a message sets it in the
+  // same transaction. One process at a time calls an endpoint; one that dies loses it by time. failures: calls in a row.
+  `alter table inbound_settings
+     add column due_at timestamptz,
+     add column lease_owner uuid,
+     add column lease_until timestamptz,
+     add column failures integer not null default 0,
+     add column secret_encrypted bytea,
+     add column previous_secret_encrypted bytea,
+     add column previous_secret_until timestamptz`,
+  `update inbound_settings set due_at = '-infinity'`,
+  `create index inbound_settings_due on inbound_settings (due_at) where due_at is not null`,
+  `create index inbound_settings_server on inbound_settings (server_id)`,
+  `create index inbound_settings_owner on inbound_settings (lease_owner) where lease_owner is not null`,
 ];

@@ -61,9 +61,7 @@ async function record(
     ...{ id: ids.next(), accountId, serverId, streamId, messageId, recipient: address, tag, metadata },
     ...(isKept ? {} : { bucket }),
   });
-  const events: NewEvent[] = [
-    { ...about(), ...tellBounce(bounceId, type, news.failed) },
-  ];
+  const events: NewEvent[] = [{ ...about(), ...tellBounce(bounceId, type, news.failed) }];
   if (suppression !== null) {
     const { reason, origin } = suppression;
     events.push({ ...about(), type: 'SUBSCRIPTION_CHANGED', data: { suppressed: true, reason, origin } });
