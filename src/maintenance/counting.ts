@@ -16,8 +16,11 @@ import { ALL_TAGS, MAX_COUNTED_TAG, OTHER_TAGS, startOfDay } from '#/domain/stat
 import { type CountedGroup, nextStretch, readStretch } from '#/events/log-counts.ts';
 import type { Channel, Clock, Ids, Log } from '#/runtime/ports.ts';
 
-/** Rows of the log of one batch: some 20 ms of reading, a few of writing. */
-const BATCH = 5_000;
+/**
+ * Rows of the log of one batch. Its writing holds up the horizon of the log, and so everybody who follows it: for a few
+ * milliseconds where some servers are busy, for some 100 where each row is of another server.
+ */
+const BATCH = 2_000;
 /** Counters need not be younger than this, and what comes in one second makes one batch. */
 const EVERY_MS = 1_000;
 /** Looks by itself this often, should a wake-up be lost. */

@@ -9,6 +9,7 @@ import { request } from '../support/graphql-client.ts';
 import {
   type Bootstrapped,
   bootstrapProgram,
+  environment,
   freePort,
   type Program,
   type Settings,
@@ -177,4 +178,16 @@ test('through kills and restarts: each event once, in the order of the log', { t
   expect(following.lines.map(idOf)).toEqual(expected);
   expect(expected.length).toBeGreaterThanOrEqual(2 * COUNT);
   expect(following.told()).toContain('coming back');
+  // The counters went through the same kills.
+  const recounted = () =>
+    new Promise<string>((resolve) =>
+      execFile(bin, ['recount', '--json'], { env: environment(settings) }, (_error, stdout) => resolve(stdout)),
+    );
+  const all = (await logged()).length;
+  await until(
+    async () => (JSON.parse(await recounted()) as { readonly rows: number }).rows === all,
+    'all counted',
+    30_000,
+  );
+  expect(JSON.parse(await recounted())).toEqual({ rows: all, equal: true, repaired: false });
 });
