@@ -45,7 +45,7 @@ export async function ensurePartitions<T>(db: Kysely<T>, now: Date, retentionDay
 
 export interface DroppedPartitions {
   readonly dropped: readonly number[];
-  /** With rows that are not counted yet: they go the next time. */
+  /** With rows that are not counted yet, or that are being read: they go the next time. */
   readonly waiting: readonly number[];
 }
 
@@ -54,8 +54,18 @@ export async function dropExpiredPartitions<T>(db: Kysely<T>, now: Date): Promis
   const current = bucketAt(now, 0);
   const expired = [...(await listBuckets(db))].filter((bucket) => bucket < current);
   const waiting = new Set<number>();
-  for (const bucket of expired) {
-    await db.transaction().execute(async (tx) => {
+  for (const bucket of expired) if (!(await dropBucket(db, bucket))) waiting.add(bucket);
+  return { dropped: expired.filter((bucket) => !waiting.has(bucket)), waiting: [...waiting] };
+}
+
+/** While it waits for whoever reads a partition, everybody else who reads or appends waits behind it: not for long. */
+const LOCK_TIMEOUT = '2s';
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/** False: not everything in it is counted, or somebody has been reading it for long. */
+async function dropBucket<T>(db: Kysely<T>, bucket: number): Promise<boolean> {
+  try {
+    return await db.transaction().execute(async (tx) => {
       await lockPartitions(tx);
       // Readers whose cursor lies before what is dropped must hear so, and not silently miss events.
       await sql`
@@ -63,12 +73,15 @@ export async function dropExpiredPartitions<T>(db: Kysely<T>, now: Date): Promis
         select account_id, server_id, max(log_xact) from ${sql.table(`events_${bucket}`)} group by account_id, server_id
         on conflict (account_id, server_id) do update
         set dropped_through = greatest(event_log_floors.dropped_through, excluded.dropped_through)`.execute(tx);
-      if (await isCounted(tx, bucket))
-        for (const table of bucketedTables) await sql.raw(`drop table if exists ${table}_${bucket}`).execute(tx);
-      else waiting.add(bucket);
+      await sql.raw(`set local lock_timeout = '${LOCK_TIMEOUT}'`).execute(tx);
+      if (!(await isCounted(tx, bucket))) return false;
+      for (const table of bucketedTables) await sql.raw(`drop table if exists ${table}_${bucket}`).execute(tx);
+      return true;
     });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE) return false;
+    throw error;
   }
-  return { dropped: expired.filter((bucket) => !waiting.has(bucket)), waiting: [...waiting] };
 }
 
 /**

@@ -151,6 +151,26 @@ test('a partition with an event that is not counted is not dropped', async () =>
   expect(await accepted()).toBe(1);
 });
 
+test('a partition that is being read for long is dropped the next time, and holds nobody up for long', async () => {
+  await happen(w, place, some(1));
+  await countAll(w);
+  await clock.advance(60 * DAY);
+  const { dropExpiredPartitions } = await import('#/db/partitions.ts');
+  const reading = Promise.withResolvers<void>();
+  const read = Promise.withResolvers<void>();
+  const reader = writeInSystemScope(w.system, clock.now(), async ({ tx }) => {
+    await sql`select count(*) from events`.execute(tx);
+    reading.resolve();
+    await read.promise;
+  });
+  await reading.promise;
+  const { waiting } = await dropExpiredPartitions(w.db, clock.now());
+  read.resolve();
+  await reader;
+  expect(waiting).not.toEqual([]);
+  expect((await dropExpiredPartitions(w.db, clock.now())).dropped).toEqual(waiting);
+});
+
 test('a counter that is wrong, missing or made up is found, and put right', async () => {
   await happen(w, place, some(9));
   await countAll(w);
