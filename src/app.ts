@@ -1,6 +1,7 @@
 // The composition root: the only file that constructs things. One node is one process with its roles; `serve` runs
 // several, tests run it in their own process.
 import { join } from 'node:path';
+import type { InboundMessageRow } from '#/db/inbound-messages.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import { startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
@@ -8,9 +9,11 @@ import type { RouteSettings } from '#/delivery/route.ts';
 import { createFeed } from '#/events/feed.ts';
 import type { LinkActions } from '#/http/pages/link-pages.ts';
 import { createHttpServer, type TokenSource } from '#/http/server.ts';
+import { INBOUND_CALL_TIMEOUT_MS } from '#/domain/webhooks/inbound-call.ts';
 import type { Person } from '#/domain/person.ts';
 import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
+import { startCounting } from '#/maintenance/counting.ts';
 import { startDomainChecks } from '#/maintenance/domain-checks.ts';
 import { startTokenReminders } from '#/maintenance/token-reminders.ts';
 import { startWebhookNotices } from '#/maintenance/webhook-notices.ts';
@@ -18,6 +21,7 @@ import type { Deps } from '#/resolvers/deps.ts';
 import { createSenderKeys } from '#/resolvers/domains/signing-keys.ts';
 import { confirmEmailChange, findEmailChange } from '#/resolvers/email-change/confirm-email-change.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
+import { inboundPayload } from '#/resolvers/incoming/inbound-payload.ts';
 import { createReceiver } from '#/resolvers/incoming/receiver.ts';
 import { createRecipients } from '#/resolvers/incoming/recipients.ts';
 import { obtainReturnPathSecret } from '#/resolvers/installation/return-path-secret.ts';
@@ -50,6 +54,7 @@ import { createMailAuthentication } from '#/smtp/authentication/mail-authenticat
 import { startInbound } from '#/smtp/inbound/inbound.ts';
 import type { Receiver, Recipients } from '#/smtp/inbound/received.ts';
 import { startSubmission } from '#/smtp/submission/submission.ts';
+import { startInboundWebhooks } from '#/webhooks/inbound-worker.ts';
 import { startWebhooks } from '#/webhooks/worker.ts';
 import type { Registry } from 'prom-client';
 import { createBase } from './base.ts';
@@ -159,6 +164,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   }
   if (config.roles.has('maintenance')) {
     stack.use(startHousekeeping({ system, clock, log, secrets }));
+    stack.use(startCounting({ system, clock, channel, ids, log }));
     stack.use(startDomainChecks({ system, deps }));
     stack.use(startTokenReminders({ system, deps }));
     stack.use(startWebhookNotices({ system, deps }));
@@ -168,6 +174,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     const onCall = options.metrics === undefined ? {} : { onCall: countCalls(options.metrics) };
     const webhooks = stack.use(startWebhooks({ ...deps, ...leaseMs, ...onCall }));
     if (options.metrics !== undefined) showWebhooks(options.metrics, webhooks);
+    const timeoutMs = INBOUND_CALL_TIMEOUT_MS;
+    const http = stack.use(createHttpClient({ dns, clock, allowPrivateNetworks, timeoutMs }));
+    const bodyOf = (message: InboundMessageRow) => inboundPayload(deps, message);
+    stack.use(startInboundWebhooks({ ...deps, ...leaseMs, ...onCall, http, bodyOf }));
   }
 
   const tokens = stack.use(createTokenCheck({ db, clock, channel, log }));

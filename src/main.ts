@@ -11,6 +11,8 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   'setup-link': () => import('#/cli/setup-link.ts'),
   staff: () => import('#/cli/staff.ts'),
   balance: () => import('#/cli/balance.ts'),
+  recount: () => import('#/cli/recount.ts'),
+  tail: () => import('#/cli/tail.ts'),
   inspect: () => import('#/cli/inspect.ts'),
 };
 
@@ -24,6 +26,10 @@ veredus staff        says who works for the installation, and may ask accounts f
 veredus setup-link   prints a new link with which the owner of the first account is made
 veredus balance [--json]
                      whether everything accepted is settled or still open; exit code 1 when not
+veredus recount [--repair] [--json]
+                     whether the counters are what the log says, as far as it is kept; exit code 1 when not
+veredus tail         follows a server's events: --token-file FILE [--url URL] [--server ID] [--after CURSOR]
+    [--type TYPE]… [--stream SLUG]… [--tag TAG] [--recipient ADDRESS] [--message ID] [--json]
 veredus inspect      tells what it makes of raw messages:
     [--json] FILE…, or of SMTP replies: --replies, JSON lines on standard input
 

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { inspectReply } from './inspect-reply.ts';
 import { inspectMessage, type Inspected } from './inspect-message.ts';
 import { UsageError } from './arguments.ts';
+import { harmless } from './harmless.ts';
 
 const USAGE = 'inspect [--json] FILE… reads raw messages; inspect --replies reads SMTP replies as JSON lines';
 
@@ -76,11 +77,6 @@ function summary(inspected: Inspected | { readonly file: string; readonly error:
   if (defects.length > 0) lines.push(`  defects  ${defects.join(', ')}`);
   if (what === 'ordinary' && inspected.reply !== '') lines.push('  reply', indent(inspected.reply));
   return lines.map(harmless).join('\n');
-}
-
-/** Text of strangers on a terminal: nothing in it may steer it. */
-function harmless(text: string): string {
-  return text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, ' ');
 }
 
 function indent(text: string): string {

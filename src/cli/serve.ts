@@ -2,6 +2,7 @@
 import { AggregatorRegistry } from 'prom-client';
 import { createBase } from '#/base.ts';
 import { endAllLeases } from '#/db/delivery-queue.ts';
+import { endInboundLeases } from '#/db/inbound-work.ts';
 import { endWebhookLeases } from '#/db/webhook-work.ts';
 import { migrateToLatest } from '#/db/migrate.ts';
 import { writeInSystemScope } from '#/db/scope.ts';
@@ -70,6 +71,7 @@ async function prepareInstallation(config: Config, connectionString: string, sec
     await writeInSystemScope(base.system, systemClock.now(), async (scope) => {
       await endAllLeases(scope);
       await endWebhookLeases(scope);
+      await endInboundLeases(scope);
     });
   }
   await assertSharedKey(base);

@@ -86,6 +86,12 @@ const PLANNED_ANEW = 'select /* plan anew */';
 class PreparingClient extends pg.Client {
   #gathering = false;
 
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    // One that is lost while it is lent out: its statements are told so, the pool throws it away, and the process lives on.
+    this.on('error', () => {});
+  }
+
   // node-pg's overloads cannot be repeated here.
   // oxlint-disable-next-line typescript/no-explicit-any
   override query(...args: any[]): any {

@@ -12,12 +12,10 @@ import type { InboundMessagesTable } from './tables.gen.ts';
 export type InboundMessageRow = Selectable<InboundMessagesTable>;
 /** jsonb as text; its place in the log is that of the transaction. */
 export type NewInboundMessage = {
-  [K in Exclude<keyof InboundMessageRow, 'logXact' | 'spamScore'>]: K extends
-    | 'people'
-    | 'attachments'
-    | 'authentication'
-    ? string | null
-    : InboundMessageRow[K];
+  [K in Exclude<
+    keyof InboundMessageRow,
+    'logXact' | 'receivedXact' | 'spamScore' | 'attempts' | 'lastAttemptAt' | 'lastStatus' | 'lastLatencyMs'
+  >]: K extends 'people' | 'attachments' | 'authentication' ? string | null : InboundMessageRow[K];
 };
 
 /** Of the transaction that writes it, as in events. */
@@ -48,8 +46,9 @@ const spec: InsertSpec<NewInboundMessage> = {
     attachments: 'jsonb',
     size: 'int',
     authentication: 'jsonb',
+    nextAttemptAt: 'timestamptz',
   },
-  computed: { log_xact: LOG_XACT },
+  computed: { log_xact: LOG_XACT, received_xact: LOG_XACT },
 };
 
 export function insertInboundMessages(scope: SystemWriteScope, rows: readonly NewInboundMessage[]): Promise<void> {
@@ -131,7 +130,10 @@ export async function requeueInboundMessage(
 ): Promise<InboundMessageRow | undefined> {
   return scope.tx
     .updateTable('inboundMessages')
-    .set({ status: to, blockedBy: null, failure: null, logXact: sql<number>`${sql.raw(LOG_XACT)}` })
+    .set({
+      ...{ status: to, blockedBy: null, failure: null, logXact: sql<number>`${sql.raw(LOG_XACT)}` },
+      ...{ attempts: 0, nextAttemptAt: to === 'QUEUED' ? scope.now : null },
+    })
     .where('accountId', '=', scope.accountId)
     .where('id', '=', id)
     .where('bucket', '=', bucketOfMessage(id))

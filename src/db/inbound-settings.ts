@@ -1,8 +1,8 @@
 // How a server takes inbound mail: webhook, threshold, domain, rules.
 import { type Selectable, sql } from 'kysely';
 import { array } from './arrays.ts';
-import { type ReadScope, type SystemWriteScope, withinServers, type WriteScope } from './scope.ts';
-import type { InboundRulesTable } from './tables.gen.ts';
+import { type ReadScope, type SystemScope, type SystemWriteScope, withinServers, type WriteScope } from './scope.ts';
+import type { InboundRulesTable, InboundSettingsTable } from './tables.gen.ts';
 
 export interface InboundSettingsRow {
   readonly accountId: string;
@@ -33,6 +33,38 @@ export async function findInboundSettings(
     .select(['w.serverId', 's.url', 's.spamThreshold', 'd.name as domain'])
     .execute();
   return rows.map((row) => ({ accountId: scope.accountId, ...row }));
+}
+
+export type SealedInbound = Pick<
+  Selectable<InboundSettingsTable>,
+  'accountId' | 'serverId' | 'secretEncrypted' | 'previousSecretEncrypted'
+>;
+
+export function listSealedInbound({ db }: SystemScope, after: string | null, limit: number): Promise<SealedInbound[]> {
+  let query = db
+    .selectFrom('inboundSettings')
+    .select(['accountId', 'serverId', 'secretEncrypted', 'previousSecretEncrypted'])
+    .orderBy('serverId')
+    .limit(limit);
+  if (after !== null) query = query.where('serverId', '>', after);
+  return query.execute();
+}
+
+/** Unless it was changed since it was read. */
+export async function resealInbound(
+  { db }: SystemScope,
+  { accountId, serverId }: SealedInbound,
+  column: 'secretEncrypted' | 'previousSecretEncrypted',
+  old: Buffer,
+  sealed: Buffer,
+): Promise<void> {
+  await db
+    .updateTable('inboundSettings')
+    .set({ [column]: sealed })
+    .where('accountId', '=', accountId)
+    .where('serverId', '=', serverId)
+    .where(column, '=', old)
+    .execute();
 }
 
 /** For mail of many accounts. */
@@ -68,11 +100,40 @@ export async function upsertInboundSettings(
   serverId: string,
   changes: { readonly url?: string | null; readonly spamThreshold?: number | null },
 ): Promise<void> {
+  // Whoever holds the endpoint reads it again with each call; what waits for the old address is looked at.
+  const due = changes.url === undefined ? {} : { dueAt: scope.now, failures: 0 };
   await scope.tx
     .insertInto('inboundSettings')
-    .values({ accountId: scope.accountId, serverId, ...changes })
-    .onConflict((conflict) => conflict.columns(['accountId', 'serverId']).doUpdateSet({ serverId, ...changes }))
+    .values({ accountId: scope.accountId, serverId, ...changes, ...due })
+    .onConflict((conflict) => conflict.columns(['accountId', 'serverId']).doUpdateSet({ serverId, ...changes, ...due }))
     .execute();
+}
+
+/** The first secret of an endpoint: one that has none gets it. */
+export async function giveInboundSecret(scope: WriteScope, serverId: string, sealed: Buffer): Promise<void> {
+  await scope.tx
+    .updateTable('inboundSettings')
+    .set({ secretEncrypted: sealed })
+    .where('accountId', '=', scope.accountId)
+    .where('serverId', '=', serverId)
+    .where('secretEncrypted', 'is', null)
+    .execute();
+}
+
+/** `previousUntil` null: the one before ends at once. */
+export async function replaceInboundSecret(
+  scope: WriteScope,
+  serverId: string,
+  sealed: Buffer,
+  previousUntil: Date | null,
+): Promise<void> {
+  const { accountId, tx } = scope;
+  await sql`
+    insert into inbound_settings as s (account_id, server_id, secret_encrypted)
+    values (${accountId}::uuid, ${serverId}::uuid, ${sealed})
+    on conflict (account_id, server_id) do update set secret_encrypted = excluded.secret_encrypted,
+      previous_secret_encrypted = case when ${previousUntil}::timestamptz is null then null else s.secret_encrypted end,
+      previous_secret_until = ${previousUntil}::timestamptz`.execute(tx);
 }
 
 /**

@@ -43,12 +43,29 @@ export async function ensurePartitions<T>(db: Kysely<T>, now: Date, retentionDay
   for (const bucket of missing) await createBucket(db, bucket);
 }
 
+export interface DroppedPartitions {
+  readonly dropped: readonly number[];
+  /** With rows that are not counted yet, or that are being read: they go the next time. */
+  readonly waiting: readonly number[];
+}
+
 /** Buckets whose whole week has passed: everything in them has expired. */
-export async function dropExpiredPartitions<T>(db: Kysely<T>, now: Date): Promise<readonly number[]> {
+export async function dropExpiredPartitions<T>(db: Kysely<T>, now: Date): Promise<DroppedPartitions> {
   const current = bucketAt(now, 0);
   const expired = [...(await listBuckets(db))].filter((bucket) => bucket < current);
-  for (const bucket of expired) {
-    await db.transaction().execute(async (tx) => {
+  const waiting = new Set<number>();
+  for (const bucket of expired) if (!(await dropBucket(db, bucket))) waiting.add(bucket);
+  return { dropped: expired.filter((bucket) => !waiting.has(bucket)), waiting: [...waiting] };
+}
+
+/** While it waits for whoever reads a partition, everybody else who reads or appends waits behind it: not for long. */
+const LOCK_TIMEOUT = '2s';
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/** False: not everything in it is counted, or somebody has been reading it for long. */
+async function dropBucket<T>(db: Kysely<T>, bucket: number): Promise<boolean> {
+  try {
+    return await db.transaction().execute(async (tx) => {
       await lockPartitions(tx);
       // Readers whose cursor lies before what is dropped must hear so, and not silently miss events.
       await sql`
@@ -56,10 +73,32 @@ export async function dropExpiredPartitions<T>(db: Kysely<T>, now: Date): Promis
         select account_id, server_id, max(log_xact) from ${sql.table(`events_${bucket}`)} group by account_id, server_id
         on conflict (account_id, server_id) do update
         set dropped_through = greatest(event_log_floors.dropped_through, excluded.dropped_through)`.execute(tx);
+      await sql.raw(`set local lock_timeout = '${LOCK_TIMEOUT}'`).execute(tx);
+      if (!(await isCounted(tx, bucket))) return false;
       for (const table of bucketedTables) await sql.raw(`drop table if exists ${table}_${bucket}`).execute(tx);
+      return true;
     });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE) return false;
+    throw error;
   }
-  return expired;
+}
+
+/**
+ * Whether the counters have all that is in the bucket. The locks are those that dropping takes next: nobody can append to
+ * it between this look and the drop.
+ */
+async function isCounted<T>(tx: Kysely<T>, bucket: number): Promise<boolean> {
+  await sql`lock table only events, only inbound_messages in access exclusive mode`.execute(tx);
+  const { rows } = await sql<{ counted: boolean }>`
+    select not exists (
+      select from counter_cursors c where c.source = 'events'
+        and exists (select from ${sql.table(`events_${bucket}`)} e where (e.log_xact, e.id) > (c.xact, c.id))
+    ) and not exists (
+      select from counter_cursors c where c.source = 'inbound'
+        and exists (select from ${sql.table(`inbound_messages_${bucket}`)} m where (m.received_xact, m.id) > (c.xact, c.id))
+    ) as counted`.execute(tx);
+  return rows[0]?.counted ?? false;
 }
 
 /** Retention settings in use, in days. */
@@ -68,7 +107,8 @@ export async function listRetentions<T>(db: Kysely<T>): Promise<number[]> {
   return rows.map(({ days }) => days);
 }
 
-async function listBuckets<T>(db: Kysely<T>): Promise<Set<number>> {
+/** Of the log, and of all tables that come and go with it. */
+export async function listBuckets<T>(db: Kysely<T>): Promise<Set<number>> {
   const { rows } = await sql<{ name: string }>`
     select child.relname as name from pg_inherits
     join pg_class child on child.oid = inhrelid join pg_class parent on parent.oid = inhparent

@@ -228,6 +228,55 @@ CREATE INDEX bounces_suppressing ON bounces USING btree (server_id, id) WHERE (s
 CREATE INDEX bounces_tag ON bounces USING btree (server_id, tag, id) WHERE (tag IS NOT NULL);
 CREATE INDEX bounces_type ON bounces USING btree (server_id, type, id);
 
+create table counted_tags (
+  account_id uuid not null,
+  server_id uuid not null,
+  starts_at timestamp with time zone not null,
+  tag text not null,
+  constraint counted_tags_pkey PRIMARY KEY (account_id, server_id, starts_at, tag)
+);
+CREATE INDEX counted_tags_start ON counted_tags USING btree (starts_at);
+
+create table counter_cursors (
+  source text not null,
+  xact bigint not null,
+  id uuid not null,
+  holder uuid,
+  held_until timestamp with time zone,
+  constraint counter_cursors_pkey PRIMARY KEY (source)
+);
+
+create table counters_by_day (
+  account_id uuid not null,
+  server_id uuid not null,
+  tag text not null,
+  starts_at timestamp with time zone not null,
+  stream_id uuid not null,
+  metric text not null,
+  bucket integer not null,
+  count bigint not null,
+  constraint counters_by_day_pkey PRIMARY KEY (account_id, server_id, tag, starts_at, stream_id, metric, bucket)
+) with (
+  autovacuum_vacuum_scale_factor=0.05,
+  fillfactor=80
+);
+
+create table counters_by_hour (
+  account_id uuid not null,
+  server_id uuid not null,
+  tag text not null,
+  starts_at timestamp with time zone not null,
+  stream_id uuid not null,
+  metric text not null,
+  bucket integer not null,
+  count bigint not null,
+  constraint counters_by_hour_pkey PRIMARY KEY (account_id, server_id, tag, starts_at, stream_id, metric, bucket)
+) with (
+  autovacuum_vacuum_scale_factor=0.05,
+  fillfactor=80
+);
+CREATE INDEX counters_by_hour_start ON counters_by_hour USING btree (starts_at);
+
 create table delivery_attempts (
   bucket integer not null,
   account_id uuid not null,
@@ -477,12 +526,21 @@ create table inbound_messages (
   size integer not null,
   spam_score double precision,
   authentication jsonb,
-  constraint inbound_messages_pkey PRIMARY KEY (account_id, id, bucket)
+  received_xact bigint default 0 not null,
+  attempts smallint default 0 not null,
+  next_attempt_at timestamp with time zone,
+  last_attempt_at timestamp with time zone,
+  last_status smallint,
+  last_latency_ms integer,
+  constraint inbound_messages_pkey PRIMARY KEY (account_id, id, bucket),
+  constraint inbound_messages_check CHECK (((status = 'QUEUED'::inbound_status) = (next_attempt_at IS NOT NULL)))
 ) partition by LIST (bucket);
+CREATE INDEX inbound_messages_due ON inbound_messages USING btree (server_id, next_attempt_at) WHERE (status = 'QUEUED'::inbound_status);
 CREATE INDEX inbound_messages_from ON inbound_messages USING btree (server_id, from_key, id);
 CREATE INDEX inbound_messages_hash ON inbound_messages USING btree (server_id, mailbox_hash, id) WHERE (mailbox_hash <> ''::text);
 CREATE INDEX inbound_messages_log ON inbound_messages USING btree (server_id, log_xact, id);
 CREATE INDEX inbound_messages_newest ON inbound_messages USING btree (server_id, id);
+CREATE INDEX inbound_messages_received ON inbound_messages USING btree (received_xact, id);
 CREATE INDEX inbound_messages_recipient ON inbound_messages USING btree (server_id, recipient_key, id);
 CREATE INDEX inbound_messages_status ON inbound_messages USING btree (server_id, status, id);
 
@@ -502,9 +560,19 @@ create table inbound_settings (
   server_id uuid not null,
   url text,
   spam_threshold double precision,
+  due_at timestamp with time zone,
+  lease_owner uuid,
+  lease_until timestamp with time zone,
+  failures integer default 0 not null,
+  secret_encrypted bytea,
+  previous_secret_encrypted bytea,
+  previous_secret_until timestamp with time zone,
   constraint inbound_settings_pkey PRIMARY KEY (account_id, server_id),
   constraint inbound_settings_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
 );
+CREATE INDEX inbound_settings_due ON inbound_settings USING btree (due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX inbound_settings_owner ON inbound_settings USING btree (lease_owner) WHERE (lease_owner IS NOT NULL);
+CREATE INDEX inbound_settings_server ON inbound_settings USING btree (server_id);
 
 create table installation (
   singleton boolean default true not null,

@@ -186,6 +186,43 @@ export interface BouncesTable {
   suppressionId: string | null;
 }
 
+export interface CountedTagsTable {
+  accountId: string;
+  serverId: string;
+  startsAt: Date;
+  tag: string;
+}
+
+export interface CounterCursorsTable {
+  source: string;
+  xact: number;
+  id: string;
+  holder: string | null;
+  heldUntil: Date | null;
+}
+
+export interface CountersByDayTable {
+  accountId: string;
+  serverId: string;
+  tag: string;
+  startsAt: Date;
+  streamId: string;
+  metric: string;
+  bucket: number;
+  count: number;
+}
+
+export interface CountersByHourTable {
+  accountId: string;
+  serverId: string;
+  tag: string;
+  startsAt: Date;
+  streamId: string;
+  metric: string;
+  bucket: number;
+  count: number;
+}
+
 export interface DeliveryAttemptsTable {
   bucket: number;
   accountId: string;
@@ -386,6 +423,12 @@ export interface InboundMessagesTable {
   size: number;
   spamScore: number | null;
   authentication: ColumnType<unknown, string | null, string | null>;
+  receivedXact: Generated<number>;
+  attempts: Generated<number>;
+  nextAttemptAt: Date | null;
+  lastAttemptAt: Date | null;
+  lastStatus: number | null;
+  lastLatencyMs: number | null;
 }
 
 export interface InboundRulesTable {
@@ -401,6 +444,13 @@ export interface InboundSettingsTable {
   serverId: string;
   url: string | null;
   spamThreshold: number | null;
+  dueAt: Date | null;
+  leaseOwner: string | null;
+  leaseUntil: Date | null;
+  failures: Generated<number>;
+  secretEncrypted: Buffer | null;
+  previousSecretEncrypted: Buffer | null;
+  previousSecretUntil: Date | null;
 }
 
 export interface InstallationTable {
@@ -788,6 +838,10 @@ export interface DB {
   auditLog: AuditLogTable;
   backupCodes: BackupCodesTable;
   bounces: BouncesTable;
+  countedTags: CountedTagsTable;
+  counterCursors: CounterCursorsTable;
+  countersByDay: CountersByDayTable;
+  countersByHour: CountersByHourTable;
   deliveryAttempts: DeliveryAttemptsTable;
   deliveryQueue: DeliveryQueueTable;
   deliveryTallies: DeliveryTalliesTable;

@@ -15,7 +15,7 @@ import { insertSuppressions, type NewSuppression } from '#/db/suppressions.ts';
 import { mayRetryDoubt } from '#/domain/delivery/states.ts';
 import { addressHash, keyOfAddress } from '#/domain/suppression.ts';
 import { append } from '#/events/append.ts';
-import type { NewEvent } from '#/events/catalogue.ts';
+import { type NewEvent, tellBounce } from '#/events/catalogue.ts';
 import type { Ids } from '#/runtime/ports.ts';
 import type { Decision } from './decision.ts';
 import { underPauses } from './parking.ts';
@@ -202,8 +202,7 @@ function eventsOf(
     events.push({ ...about(), type: 'IN_DOUBT', data: { remoteHost, nextAttemptAt } });
   } else if (decision.status === 'EXPIRED') events.push({ ...about(), type: 'EXPIRED', data: null });
   if (bounce !== undefined) {
-    const type = bounce.type === 'SPAM_COMPLAINT' ? 'SPAM_COMPLAINT' : 'BOUNCED';
-    events.push({ ...about(), type, data: { bounceId: bounce.id } });
+    events.push({ ...about(), ...tellBounce(bounce.id, bounce.type, true) });
   }
   if (suppression !== undefined) {
     const { reason, origin } = suppression;

@@ -122,6 +122,7 @@ export const permissions = {
   ),
   'inboundSettings.write': rule('Change the inbound domain, webhook and rules', 'WEBHOOKS_WRITE', true, 'ADMIN', null),
   'event.read': rule('See and follow events', 'EVENTS_READ', false, 'VIEWER', null, 'GRANT'),
+  'stats.read': rule('See what is counted of a server', 'STATS_READ', false, 'VIEWER', null, 'GRANT'),
   'webhook.read': rule('See webhooks and their deliveries', 'WEBHOOKS_WRITE', true, 'ADMIN', null, 'GRANT'),
   'webhook.write': rule('Create, change, test, replay and delete webhooks', 'WEBHOOKS_WRITE', true, 'ADMIN', null),
 } as const satisfies Record<string, PermissionRule>;

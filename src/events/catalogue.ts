@@ -8,7 +8,8 @@ export interface EventData {
   SUPPRESSED: { reason: SuppressionReason };
   DELAYED: { smtpCode: number | null; response: string | null; nextAttemptAt: string };
   DELIVERED: { remoteHost: string | null; response: string };
-  BOUNCED: { bounceId: string };
+  /** For counters, its type, and whether the message did not arrive (an auto-reply is a bounce too). */
+  BOUNCED: { bounceId: string; bounceType: string; failed: boolean };
   /**
    * Content was sent and the answer never seen: it may or may not have arrived. `nextAttemptAt`: when a second copy is
    * tried; null or absent: never.
@@ -66,6 +67,17 @@ export type NewEvent = {
     readonly bucket?: number;
   };
 }[EventType];
+
+/** What of an event is a bounce's own. */
+export function tellBounce(
+  bounceId: string,
+  bounceType: string,
+  failed: boolean,
+): { type: 'SPAM_COMPLAINT'; data: EventData['SPAM_COMPLAINT'] } | { type: 'BOUNCED'; data: EventData['BOUNCED'] } {
+  return bounceType === 'SPAM_COMPLAINT'
+    ? { type: 'SPAM_COMPLAINT', data: { bounceId } }
+    : { type: 'BOUNCED', data: { bounceId, bounceType, failed } };
+}
 
 /** As read from the log. */
 export type LoggedEvent = NewEvent & {

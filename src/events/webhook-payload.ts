@@ -123,6 +123,7 @@ function sampleData(type: EventType, now: Date, eventId: string): LoggedEvent['d
     case 'IN_DOUBT':
       return { remoteHost: 'mx.example.com', nextAttemptAt: null };
     case 'BOUNCED':
+      return { bounceId: eventId, bounceType: 'HARD_BOUNCE', failed: true };
     case 'SPAM_COMPLAINT':
       return { bounceId: eventId };
     case 'OPENED':

@@ -1,5 +1,6 @@
 // What must be done from time to time, by one node for all: partitions ahead, expired ones dropped, keys, sessions and wrong
-// guesses forgotten, secrets sealed anew.
+// guesses forgotten, secrets sealed anew, old hours of counters deleted.
+import { deleteOldHours, deleteOldTags } from '#/db/counters.ts';
 import { forgetGuesses } from '#/db/guess-counters.ts';
 import { readBalance } from '#/db/delivery-balance.ts';
 import { deleteExpiredKeys } from '#/db/idempotency-keys.ts';
@@ -14,7 +15,9 @@ import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import { deleteOldReports } from '#/db/domain-reports.ts';
 import { deleteRemovableMails } from '#/db/returned-mails.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
+import { firstHourKept, TAGS_KEPT_DAYS } from '#/domain/statistics.ts';
 import type { Clock, Log, SecretBox } from '#/runtime/ports.ts';
+import { countNew } from './counting.ts';
 import { resealSecrets } from './reseal-secrets.ts';
 
 const EVERY_MS = 10 * 60_000;
@@ -23,6 +26,7 @@ const KEYS = 10_000;
 /** Notifications of up to half a megabyte each. */
 const MAILS = 1_000;
 const REPORTS = 500;
+const COUNTERS = 10_000;
 /** A year and a month: what is shown is compared with the year before. */
 const REPORT_DAYS = 400;
 
@@ -56,7 +60,11 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   const { db } = system;
   const now = clock.now();
   await ensurePartitions(db, now, [RETENTION_DAYS.default, ...(await listRetentions(db))]);
-  const dropped = await dropExpiredPartitions(db, now);
+  // What is counted outlives what it was counted from: so that first.
+  await countNew({ system, clock }, { holder: null });
+  const { dropped, waiting } = await dropExpiredPartitions(db, now);
+  if (waiting.length > 0)
+    log.warn({ buckets: waiting }, 'expired partitions are not counted yet, or being read: they go the next time');
   if (dropped.length > 0) log.info({ buckets: dropped }, 'retention dropped partitions');
   const { unaccounted } = await writeInSystemScope(system, now, readBalance);
   if (unaccounted !== 0) log.error({ unaccounted }, 'recipients are neither settled nor in the queue');
@@ -66,6 +74,13 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   while ((await deleteRemovableMails(system, now, MAILS)) === MAILS);
   const before = new Date(now.getTime() - REPORT_DAYS * 86_400_000);
   while ((await deleteOldReports(system, before, REPORTS)) >= REPORTS);
+  await forgetOldCounters(system, now);
+}
+
+async function forgetOldCounters(system: SystemScope, now: Date): Promise<void> {
+  while ((await deleteOldHours(system, firstHourKept(now), COUNTERS)) === COUNTERS);
+  const tagsBefore = new Date(now.getTime() - TAGS_KEPT_DAYS * 86_400_000);
+  while ((await deleteOldTags(system, tagsBefore, COUNTERS)) === COUNTERS);
 }
 
 async function forgetEndedSessions({ db }: SystemScope, now: Date): Promise<void> {

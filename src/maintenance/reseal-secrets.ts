@@ -1,10 +1,12 @@
 // Seals anew what was sealed with an older key of VEREDUS_SECRET_KEY, so that the older key can be dropped.
 import { listSealedKeys, resealKey } from '#/db/dkim-keys.ts';
 import { findReturnPathSecret, resealReturnPathSecret } from '#/db/installation.ts';
+import { listSealedInbound, resealInbound } from '#/db/inbound-settings.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import { listSealedFactors, resealFactor, type SealedFactor } from '#/db/two-factor-methods.ts';
 import { listSealedWebhooks, resealWebhook, type SealedColumn } from '#/db/webhooks.ts';
 import { type SealedPart, sealPurpose as webhookPurpose } from '#/domain/webhooks/endpoint.ts';
+import { inboundSecretPurpose } from '#/domain/webhooks/inbound-call.ts';
 import { sealPurpose } from '#/resolvers/domains/make-keys.ts';
 import { RETURN_PATH_PURPOSE } from '#/resolvers/installation/return-path-secret.ts';
 import { totpPurpose } from '#/resolvers/second-factor/totp.ts';
@@ -76,6 +78,20 @@ export async function resealSecrets(deps: {
     }
     after = webhooks.at(-1)?.id ?? null;
     if (webhooks.length < AT_ONCE) break;
+  }
+  for (let after: string | null = null; ; ) {
+    const endpoints = await listSealedInbound(system, after, AT_ONCE);
+    for (const endpoint of endpoints) {
+      for (const column of ['secretEncrypted', 'previousSecretEncrypted'] as const) {
+        const old = endpoint[column];
+        if (old === null) continue;
+        await again(old, inboundSecretPurpose(endpoint), (sealed) =>
+          resealInbound(system, endpoint, column, old, sealed),
+        );
+      }
+    }
+    after = endpoints.at(-1)?.serverId ?? null;
+    if (endpoints.length < AT_ONCE) break;
   }
   if (resealed > 0) log.info({ resealed, unreadable }, 'secrets were sealed with the first key of VEREDUS_SECRET_KEY');
   return resealed;

@@ -2,10 +2,12 @@
 import type { InboundRuleRow, InboundSettingsRow } from '#/db/inbound-settings.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { MAX_INBOUND_RULES, MAX_URL, SPAM_THRESHOLD } from '#/domain/inbound.ts';
+import { MAX_ROTATION_HOURS, ROTATION_HOURS } from '#/domain/webhooks/rules.ts';
 import { addInboundRule } from '#/resolvers/inbound/add-inbound-rule.ts';
 import { inboundAddress } from '#/resolvers/inbound/inbound-content.ts';
 import { removeInboundRule } from '#/resolvers/inbound/remove-inbound-rule.ts';
 import { retryInboundMessage } from '#/resolvers/inbound/retry-inbound-message.ts';
+import { type IssuedInboundSecret as Issued, rotateInboundSecret } from '#/resolvers/inbound/rotate-inbound-secret.ts';
 import { updateInbound } from '#/resolvers/inbound/update-inbound.ts';
 import { builder, guarded } from './builder.ts';
 import { resultUnion } from './errors.ts';
@@ -28,7 +30,7 @@ const InboundRule = builder.objectRef<InboundRuleRow>('InboundRule').implement({
 
 const domainText =
   'A domain whose mail comes here, or *.domain for all below it. Its MX record names the mail host of the installation.';
-const urlText = 'Where messages are posted to.';
+const urlText = 'Where messages are posted to, each by itself and signed (docs/inbound.md).';
 const thresholdText = 'Mail with this spam score or more is blocked.';
 
 const InboundSettings = builder.objectRef<InboundSettingsRow>('InboundSettings').implement({
@@ -72,11 +74,33 @@ const UpdateInboundInput = builder.inputType('UpdateInboundInput', {
       required: false,
       description: `${domainText} One server of all has it; not one that another account has verified.`,
     }),
-    url: t.string({ required: false, description: `${urlText} http or https, at most ${MAX_URL} characters.` }),
+    url: t.string({
+      required: false,
+      description: `${urlText} https, port 443, 80 or 8000 to 8999, leading to public addresses; credentials in it go as Basic authentication; at most ${MAX_URL} characters.`,
+    }),
     spamThreshold: t.float({
       required: false,
       description: `${thresholdText} ${SPAM_THRESHOLD.min} to ${SPAM_THRESHOLD.max}.`,
     }),
+  }),
+});
+
+const RotateInboundSecretInput = builder.inputType('RotateInboundSecretInput', {
+  description: 'A new secret for the webhook of inbound mail.',
+  fields: (t) => ({
+    serverId: t.id({ description: 'The server.' }),
+    overlapSeconds: t.int({
+      required: false,
+      description: `How long the secret before signs too; ${ROTATION_HOURS} hours unless given, at most ${MAX_ROTATION_HOURS / 24} days.`,
+    }),
+  }),
+});
+
+const IssuedInboundSecret = builder.objectRef<Issued>('IssuedInboundSecret').implement({
+  description: 'The secret with which calls for inbound mail are signed.',
+  fields: (t) => ({
+    server: t.field({ type: Server, description: 'The server.', resolve: ({ server }) => server }),
+    secret: t.exposeString('secret', { description: 'Standard Webhooks secret (whsec_…), shown this once.' }),
   }),
 });
 
@@ -93,6 +117,12 @@ const UpdateInboundResult = resultUnion(
   Server,
   updateInbound,
   'The server, or why nothing changed.',
+);
+const RotateInboundSecretResult = resultUnion(
+  'RotateInboundSecretResult',
+  IssuedInboundSecret,
+  rotateInboundSecret,
+  'The new secret, or why there is none.',
 );
 const AddInboundRuleResult = resultUnion(
   'AddInboundRuleResult',
@@ -123,6 +153,21 @@ builder.mutationFields((t) => ({
       const serverId = uuidOf('server', input.serverId);
       const caller = await callerAt(context, updateInbound.permission, 'server', serverId);
       return updateInbound(context.deps, caller, { ...input, serverId });
+    },
+  }),
+  rotateInboundSecret: t.withAuth(onId(rotateInboundSecret, 'server', 'input.serverId')).field({
+    type: RotateInboundSecretResult,
+    nullable: true,
+    description: guarded(
+      rotateInboundSecret.permission,
+      'Gives the webhook of inbound mail a new secret. Both sign for overlapSeconds. People prove who they are first.',
+    ),
+    args: { input: t.arg({ type: RotateInboundSecretInput, description: 'The server.' }) },
+    resolve: async (_root, { input }, context) => {
+      const serverId = uuidOf('server', input.serverId);
+      const caller = await callerAt(context, rotateInboundSecret.permission, 'server', serverId);
+      const overlapSeconds = input.overlapSeconds ?? null;
+      return rotateInboundSecret(context.deps, caller, { serverId, overlapSeconds });
     },
   }),
   addInboundRule: t.withAuth(onId(addInboundRule, 'server', 'input.serverId')).field({

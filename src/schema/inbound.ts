@@ -52,7 +52,22 @@ export const InboundMessage = builder.objectRef<InboundMessageRow>('InboundMessa
       nullable: true,
       description: 'Why it is blocked: RULE and its pattern, SPAM or LOOP.',
     }),
-    failure: t.exposeString('failure', { nullable: true, description: 'Why the webhook did not take it.' }),
+    failure: t.exposeString('failure', {
+      nullable: true,
+      description: 'Why the webhook has not taken it yet, or not at all.',
+    }),
+    attempts: t.exposeInt('attempts', {
+      description: 'Calls of the webhook for it since it came, or was taken up again.',
+    }),
+    nextAttemptAt: t.expose('nextAttemptAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the webhook is called for it next; null unless it is QUEUED.',
+    }),
+    lastStatus: t.exposeInt('lastStatus', {
+      nullable: true,
+      description: 'What the webhook answered last; null where it did not answer, or was not called.',
+    }),
     from: t.exposeString('fromAddress', { description: 'Address in From; that of the envelope where there is none.' }),
     fromName: t.string({
       description: 'Name in From; empty without one.',

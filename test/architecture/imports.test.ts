@@ -22,12 +22,13 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   delivery: ['domain', 'mail', 'db', 'events', 'runtime/ports.ts'],
   webhooks: ['domain', 'db', 'events', 'runtime/ports.ts'],
   // Checks of domains are the use-case's, and warn by the installation's mail.
-  maintenance: ['domain', 'db', 'resolvers', 'runtime/ports.ts'],
+  // events: counters are made of the log, and proved by it.
+  maintenance: ['domain', 'db', 'events', 'resolvers', 'runtime/ports.ts'],
   'app.ts': ['*'],
   'base.ts': ['db', 'events', 'runtime'],
   'app-metrics.ts': ['*'],
   // mail: inspect shows what is read out of a message, without a database.
-  cli: ['app.ts', 'base.ts', 'domain', 'db', 'http', 'mail', 'resolvers', 'runtime'],
+  cli: ['app.ts', 'base.ts', 'domain', 'db', 'http', 'mail', 'maintenance', 'resolvers', 'runtime'],
   'main.ts': ['cli', 'domain/errors.ts', 'runtime/config.ts'],
 };
 

@@ -11,9 +11,6 @@ export const notYetBuilt = {
     'TemplateProblem',
     'TemplatePart',
     'TemplateCheck',
-    'StatsInterval',
-    'ServerStats',
-    'StatsBucket',
     'TemplateContentInput',
     'CreateTemplateInput',
     'CreateTemplateResult',
@@ -26,7 +23,6 @@ export const notYetBuilt = {
   fields: [
     'Server.templates',
     'Server.template',
-    'Server.stats',
     'Mutation.createTemplate',
     'Mutation.updateTemplate',
     'Mutation.deleteTemplate',

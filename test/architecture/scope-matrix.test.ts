@@ -57,6 +57,7 @@ const ways: Readonly<Record<string, string>> = {
   'InvitedMembers.invitations': 'just made',
   'IssuedAccountToken.token': 'just made',
   'InboundSettings.rules': 'of the settings that the asker sees',
+  'IssuedInboundSecret.server': 'just rotated',
   'IssuedServerToken.token': 'just made',
   'RecipientExplanation.suppressions': 'why mail to one address does not arrive, for whoever sees that mail',
   'SuppressedAddresses.suppressions': 'just made',

@@ -9,6 +9,7 @@ import { createDatabase } from '../support/postgres.ts';
 /** Tables that stand above or outside accounts. */
 const globalTables: readonly string[] = [
   'accounts',
+  'counter_cursors',
   'delivery_tallies',
   'guess_counters',
   'installation',

@@ -146,7 +146,7 @@ describe('each kind of event', () => {
       { type: 'DELAYED', data: { smtpCode: 451, response: 'later', nextAttemptAt: '2026-01-01T00:00:00.000Z' } },
       { type: 'DELIVERED', data: { remoteHost: 'mx.r.example', response: 'ok' } },
       { type: 'IN_DOUBT', data: { remoteHost: 'mx.r.example' } },
-      { type: 'BOUNCED', data: { bounceId } },
+      { type: 'BOUNCED', data: { bounceId, bounceType: 'HARD_BOUNCE', failed: true } },
       { type: 'OPENED', data: { first: true, machine: false, userAgent: 'Mail' } },
       {
         type: 'CLICKED',

@@ -269,7 +269,7 @@ describe('calls', () => {
         details: 'No such mailbox',
       })
       .execute();
-    await world.happen(1, { type: 'BOUNCED', data: { bounceId } });
+    await world.happen(1, { type: 'BOUNCED', data: { bounceId, bounceType: 'HARD_BOUNCE', failed: true } });
     await got(1);
     const fields =
       'id type typeCode address occurredAt smtpCode enhancedCode details description inactive canReactivate messageId';

@@ -7,6 +7,7 @@ import * as tokens from './0004-tokens.ts';
 import * as webhooks from './0005-webhooks.ts';
 import * as delivery from './0006-delivery.ts';
 import * as incoming from './0007-incoming.ts';
+import * as statistics from './0008-statistics.ts';
 import * as sendingPauses from './0009-sending-pauses.ts';
 
 export const migrations: Record<string, Migration> = {
@@ -17,5 +18,6 @@ export const migrations: Record<string, Migration> = {
   '0005-webhooks': webhooks,
   '0006-delivery': delivery,
   '0007-incoming': incoming,
+  '0008-statistics': statistics,
   '0009-sending-pauses': sendingPauses,
 };

@@ -1,6 +1,7 @@
 // Takes an inbound message up again: one whose webhook failed, or one that was blocked.
 import { findInboundMessages, type InboundMessageRow, requeueInboundMessage } from '#/db/inbound-messages.ts';
 import { findInboundSettings } from '#/db/inbound-settings.ts';
+import { wakeInboundEndpoints } from '#/db/inbound-work.ts';
 import { findServer } from '#/db/servers.ts';
 import { Conflict, NotFound } from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
@@ -20,6 +21,7 @@ export const retryInboundMessage = command({
     const [settings] = await findInboundSettings(scope, [message.serverId]);
     const to = (settings?.url ?? null) === null ? 'PROCESSED' : 'QUEUED';
     const taken = await requeueInboundMessage(scope, id, ['FAILED', 'BLOCKED'], to);
+    if (taken?.status === 'QUEUED') await wakeInboundEndpoints(scope, [taken]);
     return taken ?? fail(new Conflict('Only a message that failed or was blocked can be taken up again.'));
   },
 });

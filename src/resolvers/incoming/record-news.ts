@@ -8,7 +8,7 @@ import { insertSuppressions, type NewSuppression } from '#/db/suppressions.ts';
 import { bucketAt, bucketOfMessage } from '#/domain/retention.ts';
 import { addressHash, keyOfAddress } from '#/domain/suppression.ts';
 import { append } from '#/events/append.ts';
-import type { NewEvent } from '#/events/catalogue.ts';
+import { type NewEvent, tellBounce } from '#/events/catalogue.ts';
 import { packSource, SOURCE_DAYS } from '../bounces/returned-source.ts';
 import { repeating } from '../define.ts';
 import type { Deps } from '../deps.ts';
@@ -61,9 +61,7 @@ async function record(
     ...{ id: ids.next(), accountId, serverId, streamId, messageId, recipient: address, tag, metadata },
     ...(isKept ? {} : { bucket }),
   });
-  const events: NewEvent[] = [
-    { ...about(), type: type === 'SPAM_COMPLAINT' ? 'SPAM_COMPLAINT' : 'BOUNCED', data: { bounceId } },
-  ];
+  const events: NewEvent[] = [{ ...about(), ...tellBounce(bounceId, type, news.failed) }];
   if (suppression !== null) {
     const { reason, origin } = suppression;
     events.push({ ...about(), type: 'SUBSCRIPTION_CHANGED', data: { suppressed: true, reason, origin } });

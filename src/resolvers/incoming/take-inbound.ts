@@ -2,6 +2,7 @@
 // whomever, is committed together.
 import { insertInboundMessages, type NewInboundMessage } from '#/db/inbound-messages.ts';
 import { listInboundSettings, matchInboundRules } from '#/db/inbound-settings.ts';
+import { wakeInboundEndpoints } from '#/db/inbound-work.ts';
 import { insertContents } from '#/db/messages.ts';
 import { parentsOf } from '#/db/incoming-addresses.ts';
 import { scopeOfAccount, type SystemWriteScope, writeInSystemScope } from '#/db/scope.ts';
@@ -93,6 +94,10 @@ async function store({ ids }: Deps, scope: SystemWriteScope, all: readonly Prepa
       insertContents(scopeOfAccount(scope, accountId), ofAccount),
     ),
   ]);
+  await wakeInboundEndpoints(
+    scope,
+    rows.filter(({ status }) => status === 'QUEUED'),
+  );
   return rows.map(({ accountId, id }) => ({ accountId, id }));
 }
 
@@ -132,6 +137,7 @@ function rowOf(
     attachments: attachments.length === 0 ? null : JSON.stringify(attachments),
     size,
     authentication: null,
+    nextAttemptAt: blockedBy === null && hasUrl ? now : null,
   };
 }
 
