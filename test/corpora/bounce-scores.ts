@@ -14,6 +14,7 @@ import { CORPORA } from '../../bench/corpora.ts';
 
 export { hasCorpora as hasBounceCorpora } from '../../bench/corpora.ts';
 export const bounceSets = ['bounces-sisimai', 'bounces-flufl', 'bounces-bounceparser', 'bounces-misc'] as const;
+export type BounceSet = (typeof bounceSets)[number];
 export const lineEnds = ['as it is', 'CRLF', 'bare CR'] as const;
 export type LineEnds = (typeof lineEnds)[number];
 
@@ -32,8 +33,12 @@ function nameOf(type: BounceType | null): string | null {
   return type === null ? null : postmarkName(type);
 }
 
-export function runBounces(set: (typeof bounceSets)[number], ends: LineEnds): Run {
-  return runFiles(set, 'bounce', ends, predictionOf);
+/** How one message is read: `read` does it. */
+type Around = <T>(name: string, read: () => T) => T;
+const plainly: Around = (_, read) => read();
+
+export function runBounces(set: BounceSet, ends: LineEnds, around: Around = plainly): Run {
+  return runFiles(set, 'bounce', ends, predictionOf, around);
 }
 
 export function runOrdinary(ends: LineEnds): Run {
@@ -44,16 +49,19 @@ export function runFeedback(ends: LineEnds): Run {
   return runFiles('feedback', 'feedback', ends, feedbackOf);
 }
 
-export function runReplies(): Run {
-  const labels = labelsOf('smtp-replies');
+export function repliesOf(): readonly { readonly id: string; readonly reply: string }[] {
+  return labelsOf('smtp-replies').map(({ id = '', reply = '' }) => ({ id, reply }));
+}
+
+export function runReplies(around: Around = plainly): Run {
+  const replies = new Map(repliesOf().map(({ id, reply }) => [id, reply]));
   return run(
     'smtp-replies',
     'smtp',
-    labels.map(({ id }) => id ?? ''),
+    [...replies.keys()],
     (id) => {
-      const reply = labels.find((label) => label.id === id)?.reply ?? '';
       const start = performance.now();
-      const { type, temporary } = classifyEvidence(evidenceOf(reply));
+      const { type, temporary } = around(id, () => classifyEvidence(evidenceOf(replies.get(id) ?? '')));
       return { ms: performance.now() - start, prediction: { id, kind: nameOf(type), temporary } };
     },
   );
@@ -114,11 +122,17 @@ export function sourceOf(set: string, file: string, ends: LineEnds): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
-function runFiles(set: string, kind: string, ends: LineEnds, predict: (returned: Returned) => object): Run {
+function runFiles(
+  set: string,
+  kind: string,
+  ends: LineEnds,
+  predict: (returned: Returned) => object,
+  around: Around = plainly,
+): Run {
   return run(set, kind, filesOf(set), (file) => {
     const source = sourceOf(set, file, ends);
     const start = performance.now();
-    const returned = readReturned(source);
+    const returned = around(file, () => readReturned(source));
     return { ms: performance.now() - start, prediction: { file, ...predict(returned) } };
   });
 }

@@ -1,4 +1,5 @@
 // Reasons that lie in the message: a virus, spam, size, form, a policy on content.
+import { sizeAbroad, spamAbroad, virusAbroad } from './languages.ts';
 import type { Rule } from './rule.ts';
 
 /** Before all others: nobody says "virus" of anything else. */
@@ -9,6 +10,7 @@ export const virusRules: readonly Rule[] = [
     unless:
       /no virus|virus or spam|spam or (?:a )?virus|virus[- ]?free|(?:anti-?)?virus (?:scan\w* |check\w* |filter\w* |engine )?(?:unavailable|error|time ?out|fail|down)|unable to (?:scan|check)|could not be scanned/,
   },
+  { type: 'VIRUS_NOTIFICATION', text: virusAbroad },
   // Some answer with their holiday where a reply belongs.
   {
     type: 'AUTO_RESPONDER',
@@ -27,9 +29,12 @@ export const messageRules: readonly Rule[] = [
   // Spam by its names, also as scores and in other languages. After the lists of hosts, which say "spam" too.
   {
     type: 'SPAM_NOTIFICATION',
-    text: /\bspam\b|\bspam(?:my|mer|ming|assassin|ware|trap|like|-like)|spam[\w-]{0,20}(?:score|filter|content|detected|check)|unsolicited|\bjunk\b|\buce\b|\bube\b|bulk (?:e-?)?mail|mass mail|no deseado|ind.sirable|courrier non sollicit|unerw.nscht|pourriel|spamming|垃圾|迷惑メール|спам|looks like (?:an? )?(?:advert|bulk|scam)|suspected (?:of )?(?:advert|scam)|bayes|phish|blocked because its content presents a potential/,
+    text: /\bspam\b|\bspam(?:my|mer|ming|assassin|ware|trap|like|-like)|spam[\w-]{0,20}(?:score|filter|content|detected|check)|unsolicited|\bjunk\b|\buce\b|\bube\b|bulk (?:e-?)?mail|mass mail|spamming|looks like (?:an? )?(?:advert|bulk|scam)|suspected (?:of )?(?:advert|scam)|bayes|phish|blocked because its content presents a potential/,
     unless: /anti-?spam (?:system )?(?:unavailable|error|fail)|not (?:considered |marked as )?spam\b/,
   },
+  { type: 'SPAM_NOTIFICATION', text: spamAbroad },
+  // NetEase (163, 126) has a code for each.
+  { type: 'SPAM_NOTIFICATION', raw: /\bdt:(?:spm|sum)\b/ },
   {
     type: 'SPAM_NOTIFICATION',
     text: /(?:message|mail|content|e-?mail|body|subject|header)\b.{0,30}(?:score[sd]? (?:too|of|above|over)|(?:looks|appears|considered|classified|identified|detected|recogni[sz]ed|marked|flagged) (?:like|to be|as) (?:an? )?(?:spam|bulk|undesir|malicious|suspicious|unwanted|abus|fraud|scam))|(?:high|too high|excessive) (?:spam )?score|content (?:filter|scan|analysis)\w*.{0,30}(?:reject|refus|block|den)|rejected by .{0,25}(?:content|filter)|(?:filtered|blocked|rejected) (?:by|due to|because of|for) (?:the |its |your |message |our )?(?:content|body|subject|keyword|heuristic)/,
@@ -38,9 +43,10 @@ export const messageRules: readonly Rule[] = [
   // Too big for the receiver. Before policy: "size limit" is none.
   {
     type: 'SOFT_BOUNCE',
-    text: /(?:message|mail|e-?mail|size|data|letter|body|header|content|attachment|file|limit)s?\b.{0,50}(?:too (?:big|large|long)|exceed\w*|larger than|bigger than|over (?:the )?(?:max\w*|limit|size)|size limit|is greater|length limit|maximum)|too (?:large|big)\b|(?:exceed\w*|over|above|larger than|greater than) .{0,40}(?:size|length|limit|maximum|kb|mb|bytes|octets)|(?:max\w*|fixed|allowed|permitted) (?:\w+ )?(?:message |mail )?size|size[ =:].{0,20}(?:big|large|limit|exceed)|trop (?:gros|volumineux|grand)|demasiado grande|muito grande|zu gro(?:ss|ß)/,
+    text: /(?:message|mail|e-?mail|size|data|letter|body|header|content|attachment|file|limit)s?\b.{0,50}(?:too (?:big|large|long)|exceed\w*|larger than|bigger than|over (?:the )?(?:max\w*|limit|size)|size limit|is greater|length limit|maximum)|too (?:large|big)\b|(?:exceed\w*|over|above|larger than|greater than) .{0,40}(?:size|length|limit|maximum|kb|mb|bytes|octets)|(?:max\w*|fixed|allowed|permitted) (?:\w+ )?(?:message |mail )?size|size[ =:].{0,20}(?:big|large|limit|exceed)/,
     unless: /queue|too long (?:to|for|without)|took too long/,
   },
+  { type: 'SOFT_BOUNCE', text: sizeAbroad },
   { type: 'SOFT_BOUNCE', status: /^[45]\.(?:2\.[23]|3\.4)$/, unless: /polic|block|spam|denied|violat/ },
 
   // Form: what is not as the RFCs or the receiver want it.

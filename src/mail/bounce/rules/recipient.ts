@@ -1,4 +1,5 @@
 // Reasons that lie with the recipient: full, disabled, moved, unknown; its domain included.
+import { disabledAbroad, fullAbroad, movedAbroad, unknownAbroad } from './languages.ts';
 import type { Rule } from './rule.ts';
 
 export const recipientRules: readonly Rule[] = [
@@ -16,15 +17,17 @@ export const recipientRules: readonly Rule[] = [
   },
   {
     type: 'SOFT_BOUNCE',
-    text: /(?:boi?te|bo.te|messagerie).{0,40}plein|buz.n.{0,40}(?:llen|exced)|casilla.{0,40}llen|caixa.{0,40}(?:chei|lotad|exced)|casella.{0,40}pien|(?:postfach|mailbox).{0,40}(?:voll|.berf.llt)|speicherplatz|quota d.pass|cuota|cota\b.{0,20}exced|満杯|一杯|容量|已满|空间不足|переполнен|превышен/,
+    text: fullAbroad,
   },
 
   // Moved, with or without a new address. RFC 5321: 251 and 551; Notes and Exchange in words.
   {
     type: 'ADDRESS_CHANGE',
-    text: /(?:user|recipient|mailbox|account|has|have) (?:has |have |been |was )?moved|(?:has|have) changed (?:his|her|their|its|my|e-?mail|address|mail)|(?:address|e-?mail|mailbox)(?: address)? (?:has |have |was |is )?(?:been )?(?:changed|replaced)|(?:new|changed|current|forwarding) (?:e-?mail |mail )?address (?:is|:|for)|use (?:the |my |his |her |our )?new (?:e-?mail |mail )?address|(?:a|ont) d.m.nag|nueva direcci.n|neue (?:e-?mail-?)?adresse|moved (?:to|permanently)|change of address/,
+    text: /(?:user|recipient|mailbox|account|has|have) (?:has |have |been |was )?moved|(?:has|have) changed (?:his|her|their|its|my|e-?mail|address|mail)|(?:address|e-?mail|mailbox)(?: address)? (?:has |have |was |is )?(?:been )?(?:changed|replaced)|(?:new|changed|current|forwarding) (?:e-?mail |mail )?address (?:is|:|for)|use (?:the |my |his |her |our )?new (?:e-?mail |mail )?address|moved (?:to|permanently)|change of address/,
     unless: /message(?:s)? (?:has |have |was |been )*moved/,
   },
+
+  { type: 'ADDRESS_CHANGE', text: movedAbroad },
 
   // Disabled, closed for a while, not paid, unused: Postmark counts it as soft; the same words for domains and services.
   {
@@ -35,8 +38,9 @@ export const recipientRules: readonly Rule[] = [
   },
   {
     type: 'SOFT_BOUNCE',
-    text: /(?:disabled|suspended|inactive|locked|deactivated|dormant|expired|blocked|frozen|closed|discontinued) (?:account|mail ?box|user|recipient|address|e-?mail|domain|due to inactivity)|address rejected: (?:inactive|disabled|suspended|locked)|not (?:logged in|been used) (?:for|in)|user (?:is )?(?:not (?:active|activated)|overdue)|hasn't (?:paid|logged)|unpaid|overdue|casilla ha expirado|cuenta (?:\w+ )?(?:desactivada|suspendida|inactiva)|conta (?:\w+ )?(?:desativada|suspensa|inativa)|compte (?:\w+ )?(?:d.sactiv|suspendu|inactif|bloqu)|konto (?:\w+ )?(?:gesperrt|deaktiviert)|停止|休止|利用(?:を)?停止|заблокирован/,
+    text: /(?:disabled|suspended|inactive|locked|deactivated|dormant|expired|blocked|frozen|closed|discontinued) (?:account|mail ?box|user|recipient|address|e-?mail|domain|due to inactivity)|address rejected: (?:inactive|disabled|suspended|locked)|not (?:logged in|been used) (?:for|in)|user (?:is )?(?:not (?:active|activated)|overdue)|hasn't (?:paid|logged)|unpaid|overdue/,
   },
+  { type: 'SOFT_BOUNCE', text: disabledAbroad },
   // 450 of RFC 5321: "mailbox unavailable (e.g., mailbox busy)", where 550 says that there is none.
   {
     type: 'TRANSIENT',
@@ -46,7 +50,7 @@ export const recipientRules: readonly Rule[] = [
   // Who cannot be reached now, in so many words.
   {
     type: 'TRANSIENT',
-    text: /verification in progress|(?:unverified|verification) .{0,60}(?:time ?out|defer|connect|lookup fail|later)|temporar\w+ (?:unavailable|disabled|locked|inaccessible|not available|suspended|lookup)|currently (?:unavailable|not available|busy|unable)|mailbox (?:is )?(?:busy|locked|in use)|(?:resources|service|mailbox|server|system) temporarily|temporar\w+ (?:local |system |server |internal |dns |lookup |recipient |address |user )?(?:problem|error|fail|unable|glitch|issue|reject|defer|block|unavail)|tempor.{0,4}(?:rement|almente) (?:indispon|no disponible)/,
+    text: /verification in progress|(?:unverified|verification) .{0,60}(?:time ?out|defer|connect|lookup fail|later)|temporar\w+ (?:unavailable|disabled|locked|inaccessible|not available|suspended|lookup)|currently (?:unavailable|not available|busy|unable)|mailbox (?:is )?(?:busy|locked|in use)|(?:resources|service|mailbox|server|system) temporarily|temporar\w+ (?:\w+ ){0,2}?(?:problem|error|fail|unable|glitch|issue|reject|defer|block|unavail)/,
     unless: /permanent|user unknown|invalid recipient/,
   },
 
@@ -101,9 +105,5 @@ export const recipientRules: readonly Rule[] = [
     text: /(?:doesn't|does not|don't|do not) have (?:an? )?(?:\S+ )?(?:account|mailbox|user|e-?mail|inbox)|(?:no|not) (?:an? )?(?:mail ?box|user|account|recipient|person|one|body|address|such)\b.{0,25}(?:here|by that name|found|with that|exist|named|of that name|at this|on this|match|under)|nobody here|nobody by|no mail ?box|(?:mail ?box|recipient|user|account|address) (?:is )?(?:not available|unavailable|unreachable)|(?:recipient|address) verif\w+ fail|callout verification failed|address (?:rejected|not) (?:as )?(?:unknown|undeliverable|invalid|non|present)|address unknown|unknown (?:to|in|at|on|here)\b|not (?:in|on|listed in|found in) (?:our |the |this |my |your |public )?(?:\w+ ){0,2}?(?:directory|system|server|database|domain|address ?book|user list|records?|table|ldap|list|name & address)|that (?:user|address|account|mailbox)|wasn't found at|no longer (?:exist|work|employ|with|at|on server|accept|valid|in use|available|avail|monitor|active|here|used|receiv)|left the (?:company|organi)|is unable to receive mail|couldn't be found|unable to find (?:the |that )?(?:user|recipient|mailbox)|could not find|cannot find (?:the |that )?(?:user|recipient|mailbox)|delivery to this address|user not (?:known|present)|lookup fail\w*: user/,
     unless: /reverse|your (?:host|ip|domain)|sender/,
   },
-  {
-    type: 'HARD_BOUNCE',
-    unproven: 'BLOCKED',
-    text: /inexist|inv.lid[oa]|desconhecid|desconocid|inconn[ue]|invalide|sconosciut|non esist|unbekannt|existiert nicht|nicht (?:gefunden|bekannt|vorhanden|existent)|n'existe p|n'est pas (?:connu|valide)|no existe|n.o existe|onbekend|bestaat niet|ukjent|ok.nd|okand|finns (?:inte|ej)|nieznany|не (?:существует|найден)|нет такого|неизвестн|存在しま|見つかり|宛先不明|該当|不存在|无此用户|找不到|없는|존재하지/,
-  },
+  { type: 'HARD_BOUNCE', unproven: 'BLOCKED', text: unknownAbroad },
 ];

@@ -1,5 +1,6 @@
 // Reasons that lie with us: who we are, where we send from, how often. They never condemn a recipient, so they are looked at
 // before all that sounds like an unknown user ("sender address rejected: user unknown" is about the sender).
+import { blockedAbroad, senderAbroad } from './languages.ts';
 import type { Rule } from './rule.ts';
 
 export const senderRules: readonly Rule[] = [
@@ -36,6 +37,8 @@ export const senderRules: readonly Rule[] = [
     text: /too many (?:\w+ )?(?:recipients|rcpts?|addresses)\b|multiple (?:destination )?(?:domains|recipients) .{0,20}not/,
     unless: /invalid|unknown|bad|error/,
   },
+  // Codes of Hotmail (RP-001 …) and NetEase for the same.
+  { type: 'TRANSIENT', raw: /\brp-00\d\b|\b(?:hl:(?:icc|ifc|mep|itc)|rp:(?:cel|qrc|trc)|mi:(?:cel|dmc|sfq|stc|spb|nel|fac))\b/ },
   { type: 'TRANSIENT', raw: /\bts0[1-4]\b|\[ts0[0-4]\]|\btss0[4-6]\b/ },
 
   // A TLS that is demanded, or failed: we can mend it, and the next attempt may.
@@ -48,6 +51,7 @@ export const senderRules: readonly Rule[] = [
   {
     type: 'BLOCKED',
     text: /\bspf\b|\bspf[- ]?(?:fail|check|record|error)|sender policy framework|\bdkim\b|sender-?id (?:check|fail|polic)|domainkeys?|not (?:allowed|permitted|authori[sz]ed|designated) (?:\w+ )?(?:to send|to use|sender|by (?:the )?domain)|(?:doesn't|does not) (?:allow|permit|designate) (?:sending|@ip|@fqdn|mails?|this|your)|unauthenticated (?:e-?mail|sender|message|mail)|authentication (?:information|checks?|results?)|forged|spoof|impersonat/,
+    unless: /quota|mail ?box (?:size|limit|is full)/,
   },
   { type: 'BLOCKED', status: /^5\.7\.2[0-9]$/, unless: /null ?mx|does not accept|no such|unknown/ },
   // Mail that needs a login: sent to the wrong port, or to a group that takes mail of its own people only (Exchange).
@@ -81,7 +85,8 @@ export const senderRules: readonly Rule[] = [
     type: 'BLOCKED',
     text: /(?:invalid|unknown|bad|illegal|unverified|unresolvable|forbidden|rejected|denied|blocked|refused|disallowed|unacceptable|blacklisted|local) (?:\w+ )?(?:sender|originator|from address|return path|mail from)\b|domain of (?:the )?sender|sender(?:'s)? domain|sender verif|callback (?:verif|lookup)|verify (?:the )?sender|(?:needed|required) for (?:the )?sender|sender.{0,20}callout|(?:address|identit\w+) (?:is |are )?not verified|identities failed/,
   },
-  { type: 'BLOCKED', status: /^5\.1\.[78]$/ },
+  { type: 'BLOCKED', text: senderAbroad },
+  { type: 'BLOCKED', status: /^[45]\.1\.[78]$/ },
   // An answer to MAIL FROM speaks of its address, whatever its words.
   {
     type: 'BLOCKED',
@@ -93,7 +98,7 @@ export const senderRules: readonly Rule[] = [
   // Lists of hosts are about us.
   {
     type: 'BLOCKED',
-    raw: /spamhaus|spamcop|\bsorbs\b|barracudacentral|\bdnsbl|\brbls?\b|\brbl[-.]|uceprotect|backscatterer|\bpsbl|mailspike|invaluement|abuseat|abusix|manitu|nixspam|senderscore|spamrl|\bnjabl|cloudmark|hostkarma|spameatingmonkey|\bgbudb|\bcbl\b|\bxbl\b|\bpbl\b|\bsbl\b|trendmicro|ipcheck\.proofpoint|prs\.proofpoint|lashback|mail-abuse\.|ordb\.org|five-?ten|spfbl|senderbase|talosintelligence|mailchannels|\bmaps\b.{0,10}(?:rbl|dul)|\btss0[7-9]\b|\btss1\d\b|\bs3[0-9]{3}\b|\bs[cb]-00[1-4]\b|\bdu-00[12]\b|\bhvu:|\bcon:b\d|\brtr:|\brly:/,
+    raw: /spamhaus|spamcop|\bsorbs\b|barracudacentral|\bdnsbl|\brbls?\b|\brbl[-.]|uceprotect|backscatterer|\bpsbl|mailspike|invaluement|abuseat|abusix|manitu|nixspam|senderscore|spamrl|\bnjabl|cloudmark|hostkarma|spameatingmonkey|\bgbudb|\bcbl\b|\bxbl\b|\bpbl\b|\bsbl\b|trendmicro|ipcheck\.proofpoint|prs\.proofpoint|lashback|mail-abuse\.|ordb\.org|five-?ten|spfbl|senderbase|talosintelligence|mailchannels|\bmaps\b.{0,10}(?:rbl|dul)|\btss0[7-9]\b|\btss1\d\b|\bs3[0-9]{3}\b|\b(?:sc|sb|ou|dy|du|ph)-00\d\b|\bhvu:|\bcon:b\d|\brtr:|\brly:/,
   },
   {
     type: 'BLOCKED',
@@ -112,6 +117,8 @@ export const senderRules: readonly Rule[] = [
     text: /(?:client|sending|your|source|remote|connecting|originating|the|this)(?: ?(?:smtp|mail|e-?mail|client|message|sending|source|originating))? ?(?:host|server|ip|ip address|mta|network|domain|mail ?server|system|isp|service|address range|subnet|adress\w*)\b[^.;]{0,40}\b(?:reject|refus|denied|deni|block|bloqu|bann|barr|forbid|prohibit|not (?:welcome|allowed|permitted|accepted|authori[sz]ed)|restrict|filtered)|connections? (?:from .{1,40} )?(?:is |are |was )?(?:denied|rejected|blocked|not (?:allowed|accepted|permitted))|(?:access|mail|messages?|e-?mails?|traffic|deliver\w*)\b (?:is |was |are |were |has been |have been |will be |will not be |not )?(?:denied|refused|blocked|rejected|forbidden|prohibited|not accepted|not allowed|(?<=not )accepted) (?:to|from|for|by) (?:your|this|the sending|@ip|@fqdn|ip\b|client|host\b)|ip (?:source )?(?:bloqu|block|bann|refus|reject)|banned (?:ip|sender|host|sending)|(?:host |client )?network not allowed|forbidden by your ip/,
     unless: /user unknown|unknown user|no such user|recipient address rejected/,
   },
+
+  { type: 'BLOCKED', text: blockedAbroad },
 
   // Nobody's relay, and mail that came to the wrong machine. No verdict on the recipient: often it is a fault of setup.
   {

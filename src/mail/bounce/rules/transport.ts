@@ -1,4 +1,5 @@
 // Reasons that lie on the way: name servers, connections, loops, time, the receiver's machines. And last what only says no.
+import { laterAbroad, refusedAbroad } from './languages.ts';
 import type { Rule } from './rule.ts';
 
 export const transportRules: readonly Rule[] = [
@@ -28,8 +29,10 @@ export const transportRules: readonly Rule[] = [
   // Tried until it was too late, or still being tried.
   {
     type: 'TRANSIENT',
-    text: /failed (?:after )?\d{1,3} (?:attempts|tries)|retry (?:time|period|limit|count|attempts?|interval)|(?:max\w*|number of|exceeded|repeated|multiple|many|several|all) (?:\w+ ){0,3}?(?:retries|attempts|tries)|(?:queue|queued|spool)\b.{0,40}(?:long|time|expired|days|hours|limit|lifetime|exceed)|expired|(?:been|was) (?:in the|on the|undeliver).{0,20}(?:queue|for)|(?:not|unable|could not|couldn't|cannot).{0,60}(?:for|after|within|in|during) (?:the )?(?:last |past |more than |over )?\d{1,4} ?(?:\w+ )?(?:seconds|minutes|hours?|days?|attempts|tries)|giv(?:en|ing) up|too (?:old|long)|still (?:being )?(?:re-?tried|trying|queued)|will (?:be|keep|continue)(?: to be)? (?:re-?tr|attempt|try|deliver)|(?:delivery|message|mail)\b.{0,30}(?:delay|deferr)|warning (?:message )?only|being delayed|not yet been delivered|delay reason|deferred|tr(?:y|ied) again|re-?try|resend (?:it )?later|later\b|r.essayer|intentelo|sp.ter/,
+    text: /failed (?:after )?\d{1,3} (?:attempts|tries)|retry (?:time|period|limit|count|attempts?|interval)|(?:max\w*|number of|exceeded|repeated|multiple|many|several|all) (?:\w+ ){0,3}?(?:retries|attempts|tries)|(?:queue|queued|spool)\b.{0,40}(?:long|time|expired|days|hours|limit|lifetime|exceed)|expired|(?:been|was) (?:in the|on the|undeliver).{0,20}(?:queue|for)|(?:not|unable|could not|couldn't|cannot).{0,60}(?:for|after|within|in|during) (?:the )?(?:last |past |more than |over )?\d{1,4} ?(?:\w+ )?(?:seconds|minutes|hours?|days?|attempts|tries)|giv(?:en|ing) up|too (?:old|long)|still (?:being )?(?:re-?tried|trying|queued)|will (?:be|keep|continue)(?: to be)? (?:re-?tr|attempt|try|deliver)|(?:delivery|message|mail)\b.{0,30}(?:delay|deferr)|warning (?:message )?only|being delayed|not yet been delivered|delay reason|deferred|tr(?:y|ied) again|re-?try|resend (?:it )?later|later\b|(?:message|mail) (?:has been |is |was )?frozen|frozen on arrival/,
   },
+
+  { type: 'TRANSIENT', text: laterAbroad },
 
   { type: 'BLOCKED', later: 'TRANSIENT', text: /not (?:currently )?accepting (?:network )?messages/ },
 
@@ -37,7 +40,7 @@ export const transportRules: readonly Rule[] = [
   {
     type: 'SOFT_BOUNCE',
     later: 'TRANSIENT',
-    text: /(?:system|server|internal|configuration|config|software|service|resources?|database|ldap|backend|back-end|local|processing|mail ?system|engine|queue|memory|file ?system|disk|transaction|unexpected|unknown|undefined|unspecified|general|generic|fatal|storage|program|mail (?:store|server)|spool|directory|protocol|policy server|milter|licen[cs]e|delivery|routing|backend)\b.{0,30}\b(?:error|fail\w*|problem|unavailable|unable|down|not available|trouble|insufficient|overload\w*|busy|shut|maintenance|expired|incorrect|exhaust\w*|shortage|offline|misconfig\w*|denied by)|misconfig|maintenance|shutting down|out of memory|(?:can't|cannot|could not|couldn't|unable to) (?:create|open|write|read|lock|access|append|save|fork|exec|allocate|store|process|complete|accept)|permission denied|read-only|aborted|too busy|overloaded|load (?:is )?too high|insufficient (?:system )?resources|error (?:writing|reading|opening|creating|in processing|processing)/,
+    text: /(?:system|server|internal|configuration|config|software|service|resources?|database|ldap|backend|back-end|local|processing|mail ?system|engine|queue|memory|file ?system|disk|transaction|unexpected|unknown|undefined|unspecified|general|generic|fatal|storage|program|mail (?:store|server)|spool|directory|protocol|policy server|milter|licen[cs]e|local delivery|routing)\b.{0,30}\b(?:error|fail\w*|problem|unavailable|unable|down|not available|trouble|insufficient|overload\w*|busy|shut|maintenance|expired|incorrect|exhaust\w*|shortage|offline|misconfig\w*|denied by)|misconfig|maintenance|shutting down|out of memory|(?:can't|cannot|could not|couldn't|unable to) (?:create|open|write|read|lock|access|append|save|fork|exec|allocate|store|process|complete|accept)|permission denied|read-only|aborted|too busy|overloaded|load (?:is )?too high|insufficient (?:system )?resources|error (?:writing|reading|opening|creating|in processing|processing)/,
     unless: /polic(?:y|ies)(?! (?:server|service|temp))|access|relay|spam/,
   },
 ];
@@ -55,8 +58,9 @@ export const refusalRules: readonly Rule[] = [
   { type: 'SOFT_BOUNCE', status: /^5\.2\.1$/, unless: /polic|block/ },
   {
     type: 'BLOCKED',
-    text: /polic(?:y|ies)|not (?:been )?(?:authori[sz]ed|allowed|permitted|accept\w*|welcome|want\w*)|unauthori[sz]ed|(?:access|service|permission|delivery|transaction|connection|mail|message|e-?mail|session|request)\b.{0,30}(?:denied|refused|rejected|prohibited|blocked|forbidden|discard|declin|not accept)|prohibit|refus|reject|denied|blocked|\bban(?:ned)?\b|forbidden|restrict|security|violat|abuse|suspicious|go away|listed|filter|quarantin|den(?:y|ies)|declin|not interested|bloqu|unacceptable|suppress/,
+    text: /polic(?:y|ies)|not (?:been )?(?:authori[sz]ed|allowed|permitted|accept\w*|welcome|want\w*)|unauthori[sz]ed|(?:access|service|permission|delivery|transaction|connection|mail|message|e-?mail|session|request)\b.{0,30}(?:denied|refused|rejected|prohibited|blocked|forbidden|discard|declin|not accept)|prohibit|refus|reject|denied|blocked|\bban(?:ned)?\b|forbidden|restrict|security|violat|abuse|suspicious|go away|listed|filter|quarantin|den(?:y|ies)|declin|not interested|bloqu|unacceptable|suppress|(?:weren't|wasn't|were not|was not) (?:sent|accepted|delivered)|not registered/,
   },
+  { type: 'BLOCKED', text: refusedAbroad },
 ];
 
 /** What the numbers alone say (RFC 3463, RFC 7505, IANA's registry, Exchange Online's own). */
