@@ -39,6 +39,7 @@ export function evidenceOf(source: string, known: KnownFacts = {}): Evidence {
     .replace(/\b[245]\d\d-(?=\D)/g, ' ')
     .replace(ADDRESS, '@@')
     .replace(/\bhost [\w.-]{1,100} ?\[[0-9a-f:.]{2,45}\](?:[: ]{1,2}(?:said|refused to talk to me))?:?/g, ' ')
+    .replace(INTRODUCTION, ' ')
     .replace(/ {2,10}/g, ' ')
     .trim();
   return {
@@ -62,13 +63,17 @@ function unwrapped(text: string): string {
   return cited === '' ? text : `${code} ${cited}`;
 }
 
+/** How Exim, Postfix, qmail and GMX introduce what the other side said: their "server", "error" and "not" are not its words. */
+const INTRODUCTION =
+  /\bsmtp error from remote (?:mail(?:er)? )?(?:server )?(?:(?:after|for) (?:initial connection|(?:end of |pipelined )?[a-z]{4}(?: from| to)?(?: command)?))?[:,]? ?(?:@@)?(?: size=\d{1,12})?:?|\(in reply to [^()]{1,40}\)|\bremote host said:|\bdoes not like (?:recipient|sender)\.|\bgiving up on [^ ]{1,60}/g;
+
 /** Begins where a word does: tried at each letter of a long one, it would cost its length squared. */
 const ADDRESS = /<?(?<![^\s<>@"(),;:[\]])[^\s<>@"(),;:[\]]{1,128}@[^\s<>@"(),;]{1,255}>?|<>/g;
 
 /** The reply code: at the start, after what introduces a reply, or before an enhanced code. */
 const CODES = [
   /^[^\w<]{0,8}([45]\d\d)(?=[ -]|: |$)/,
-  /(?:said|returned|reply|response|replied|responded|was|reason|error_code ?|failed with|<<<|error(?: code)?|server|status|code|connection|command|data|>|\]|\))[:=]?[ :]{1,3}["'(]?([45]\d\d)(?=[ -]|["')]|$)/i,
+  /(?:said|returned|reply|response|replied|responded|was|reason|error_code ?|failed with|<<<|error(?: code)?|server|status|code|connection|command|data|>|\]|\))[:=]?[ :]{1,3}["'(]?([45]\d\d)(?=[ -]|["'),;]|$)/i,
   /(?<![\d.])([45]\d\d)[ -]{1,2}[(#]{0,2}[45]\.\d{1,3}\.\d{1,3}/,
   /(?:^|[\s:;("'])([45]\d\d)(?:[ -]|: )(?=[A-Za-z<#[])/,
 ];

@@ -37,7 +37,7 @@ export const messageRules: readonly Rule[] = [
   { type: 'SPAM_NOTIFICATION', raw: /\bdt:(?:spm|sum)\b/ },
   {
     type: 'SPAM_NOTIFICATION',
-    text: /(?:message|mail|content|e-?mail|body|subject|header)\b.{0,30}(?:score[sd]? (?:too|of|above|over)|(?:looks|appears|considered|classified|identified|detected|recogni[sz]ed|marked|flagged) (?:like|to be|as) (?:an? )?(?:spam|bulk|undesir|malicious|suspicious|unwanted|abus|fraud|scam))|(?:high|too high|excessive) (?:spam )?score|content (?:filter|scan|analysis)\w*.{0,30}(?:reject|refus|block|den)|rejected by .{0,25}(?:content|filter)|(?:filtered|blocked|rejected) (?:by|due to|because of|for) (?:the |its |your |message |our )?(?:content|body|subject|keyword|heuristic)/,
+    text: /(?:message|mail|content|e-?mail|body|subject|header)\b.{0,30}(?:score[sd]? (?:too|of|above|over)|(?:looks|appears|considered|classified|identified|detected|recogni[sz]ed|marked|flagged) (?:like|to be|as) (?:an? )?(?:spam|bulk|undesir|malicious|suspicious|unwanted|abus|fraud|scam))|(?:high|too high|excessive) (?:spam )?score|\bscored? (?:of )?\d|content (?:filter|scan|analysis)\w*.{0,30}(?:reject|refus|block|den)|rejected by .{0,25}(?:content|filter)|(?:filtered|blocked|rejected) (?:by|due to|because of|for) (?:the |its |your |message |our )?(?:content|body|subject|keyword|heuristic)/,
   },
 
   // Too big for the receiver. Before policy: "size limit" is none.

@@ -35,7 +35,7 @@ export const senderRules: readonly Rule[] = [
   {
     type: 'TRANSIENT',
     text: /too many (?:\w+ )?(?:recipients|rcpts?|addresses)\b|multiple (?:destination )?(?:domains|recipients) .{0,20}not/,
-    unless: /invalid|unknown|bad|error/,
+    unless: /invalid|unknown|bad|error|match|unique/,
   },
   // Codes of Hotmail (RP-001 …) and NetEase for the same.
   { type: 'TRANSIENT', raw: /\brp-00\d\b|\b(?:hl:(?:icc|ifc|mep|itc)|rp:(?:cel|qrc|trc)|mi:(?:cel|dmc|sfq|stc|spb|nel|fac))\b/ },
@@ -86,7 +86,7 @@ export const senderRules: readonly Rule[] = [
     text: /(?:invalid|unknown|bad|illegal|unverified|unresolvable|forbidden|rejected|denied|blocked|refused|disallowed|unacceptable|blacklisted|local) (?:\w+ )?(?:sender|originator|from address|return path|mail from)\b|domain of (?:the )?sender|sender(?:'s)? domain|sender verif|callback (?:verif|lookup)|verify (?:the )?sender|(?:needed|required) for (?:the )?sender|sender.{0,20}callout|(?:address|identit\w+) (?:is |are )?not verified|identities failed/,
   },
   { type: 'BLOCKED', text: senderAbroad },
-  { type: 'BLOCKED', status: /^[45]\.1\.[78]$/ },
+  { type: 'BLOCKED', status: /^5\.1\.[78]$/ },
   // An answer to MAIL FROM speaks of its address, whatever its words.
   {
     type: 'BLOCKED',

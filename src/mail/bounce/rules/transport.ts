@@ -18,7 +18,7 @@ export const transportRules: readonly Rule[] = [
   // The network, in the words of resolvers, sockets and MTAs.
   {
     type: 'TRANSIENT',
-    text: /connection (?:was |has been |is )?(?:refused|timed? ?out|reset|lost|died|dropped|closed|failed|error|abort|broken|terminated|attempt)|connect(?:ion)? (?:to|with)\b.{0,80}(?:refused|time|fail|lost|unable|error)|connect(?:ion)? (?:time|fail|error)|no route to host|network (?:is )?(?:unreachable|error|problem|down)|host (?:is )?(?:down|unreachable|not respond)|timed? ?-?out|broken pipe|lost connection|(?:unable|failed|not able|wasn't able|could not|couldn't|cannot|can't|can not) (?:to )?(?:connect|establish|reach|open|contact|communicate)|socket|no (?:answer|response|greeting|reply|connection)|not (?:respond\w*|reachable|accept(?:ing)? (?:our )?(?:network |smtp )?(?:requests|connections))|did not (?:accept|respond|answer)|(?:read|write|i\/o|socket|protocol) error|end of file|session (?:closed|timed|abort|terminated|lost)|transmission (?:error|fail)|bad connection|connection dropped|unreachable|went away|conversation with/,
+    text: /connection (?:was |has been |is )?(?:refused|timed? ?out|reset|lost|died|dropped|closed|failed|error|abort|broken|terminated|attempt)|connect(?:ion)? (?:to|with)\b.{0,80}(?:refused|time|fail|lost|unable|error)|connect(?:ion)? (?:time|fail|error)|no route to host|network (?:is )?(?:unreachable|error|problem|down)|host (?:is )?(?:down|unreachable|not respond)|timed? ?-?out|broken pipe|lost connection|(?:unable|failed|not able|wasn't able|could not|couldn't|cannot|can't|can not) (?:to )?(?:connect|establish|reach|open|contact|communicate)|socket|no (?:answer|response|greeting|reply|connection)|not (?:respond\w*|reachable|accept(?:ing)? (?:our )?(?:network |smtp )?(?:requests|connections))|did not (?:accept|respond|answer)|(?:read|write|i\/o|socket|protocol) error|end of file|session (?:closed|timed|abort|terminated|lost)|transmission (?:error|fail)|bad connection|connection dropped|unreachable|went away|conversation with|clos\w+ (?:the |our |its )?connection|\beof\b|disconnect/,
   },
   {
     type: 'DNS_ERROR',
@@ -29,7 +29,7 @@ export const transportRules: readonly Rule[] = [
   // Tried until it was too late, or still being tried.
   {
     type: 'TRANSIENT',
-    text: /failed (?:after )?\d{1,3} (?:attempts|tries)|retry (?:time|period|limit|count|attempts?|interval)|(?:max\w*|number of|exceeded|repeated|multiple|many|several|all) (?:\w+ ){0,3}?(?:retries|attempts|tries)|(?:queue|queued|spool)\b.{0,40}(?:long|time|expired|days|hours|limit|lifetime|exceed)|expired|(?:been|was) (?:in the|on the|undeliver).{0,20}(?:queue|for)|(?:not|unable|could not|couldn't|cannot).{0,60}(?:for|after|within|in|during) (?:the )?(?:last |past |more than |over )?\d{1,4} ?(?:\w+ )?(?:seconds|minutes|hours?|days?|attempts|tries)|giv(?:en|ing) up|too (?:old|long)|still (?:being )?(?:re-?tried|trying|queued)|will (?:be|keep|continue)(?: to be)? (?:re-?tr|attempt|try|deliver)|(?:delivery|message|mail)\b.{0,30}(?:delay|deferr)|warning (?:message )?only|being delayed|not yet been delivered|delay reason|deferred|tr(?:y|ied) again|re-?try|resend (?:it )?later|later\b|(?:message|mail) (?:has been |is |was )?frozen|frozen on arrival/,
+    text: /failed (?:after )?\d{1,3} (?:attempts|tries)|(?:attempts|retries|tries) (?:\w+ )?(?:exhausted|exceeded|failed)|retry (?:time|period|limit|count|attempts?|interval)|(?:max\w*|number of|exceeded|repeated|multiple|many|several|all) (?:\w+ ){0,3}?(?:retries|attempts|tries)|(?:queue|queued|spool)\b.{0,40}(?:long|time|expired|days|hours|limit|lifetime|exceed)|expired|(?:been|was) (?:in the|on the|undeliver).{0,20}(?:queue|for)|(?:not|unable|could not|couldn't|cannot).{0,60}(?:for|after|within|in|during) (?:the )?(?:last |past |more than |over )?\d{1,4} ?(?:\w+ )?(?:seconds|minutes|hours?|days?|attempts|tries)|giv(?:en|ing) up|too (?:old|long)|still (?:being )?(?:re-?tried|trying|queued)|will (?:be|keep|continue)(?: to be)? (?:re-?tr|attempt|try|deliver)|(?:delivery|message|mail)\b.{0,30}(?:delay|deferr)|warning (?:message )?only|being delayed|not yet been delivered|delay reason|deferred|tr(?:y|ied) again|re-?try|resend (?:it )?later|later\b|(?:message|mail) (?:has been |is |was )?frozen|frozen on arrival/,
   },
 
   { type: 'TRANSIENT', text: laterAbroad },
@@ -45,10 +45,32 @@ export const transportRules: readonly Rule[] = [
   },
 ];
 
+/** What the two sides did not understand of one another. */
+const protocolRules: readonly Rule[] = [
+  {
+    type: 'SOFT_BOUNCE',
+    text: /syntax error|(?:command|argument|parameter)s? (?:is |was |are )?(?:un(?:recognized|known)|not (?:recognized|implemented|known|supported)|invalid)|(?:bad|invalid|wrong) sequence|(?:unrecognized|unknown|unimplemented) command|protocol error/,
+  },
+];
+
 /** No reason but a no: a policy, a block. After all that says more. */
 export const refusalRules: readonly Rule[] = [
+  ...protocolRules,
   // Exchange Online: "Recipient address rejected: Access denied" is its directory-based edge blocking, an unknown recipient.
   { type: 'HARD_BOUNCE', status: /^5\.4\.1$/, text: /recipient address rejected: access denied/ },
+  // Something does not exist, and nothing above knew what: then it is the host or the recipient.
+  {
+    type: 'HARD_BOUNCE',
+    later: 'DNS_ERROR',
+    text: /(?:domain|host|site|mx)\w*\b.{0,60}(?:(?:does not|doesn't|not|n't) exist|non-?exist|unknown|(?:not|n't|cannot|could not) (?:be )?(?:found|located|resolved|known))|domain (?:name )?(?:is )?not reachable|(?:no such|unknown|non-?existent|invalid) (?:\w+ )?(?:domain|host|site)/,
+    unless: /sender|client|helo|your|tempor|time ?out|timed|try again/,
+  },
+  {
+    type: 'HARD_BOUNCE',
+    unproven: 'BLOCKED',
+    text: /(?:does not|doesn't|do not|don't|did not|not) exist|non-?exist|no such\b|\bunknown$|nobody (?:here|by|with)|not (?:a |our |one of our )(?:\w+ )?(?:user|recipient|customer|account|mailbox|address)s?\b/,
+    unless: /sender|client|helo|your |header|file|directory|command|message-id|encoding|charset|error|reason/,
+  },
   // 5.1.1 with words of none of these kinds is still what its number says; 5.1.10 of Exchange Online, 5.1.351 of Outlook.com.
   {
     type: 'HARD_BOUNCE',
@@ -67,7 +89,7 @@ export const refusalRules: readonly Rule[] = [
 export const statusRules: readonly Rule[] = [
   { type: 'BAD_EMAIL_ADDRESS', status: /^5\.1\.3$/ },
   { type: 'ADDRESS_CHANGE', status: /^[45]\.1\.6$/ },
-  { type: 'HARD_BOUNCE', status: /^[45]\.1\.(?:[0-4]|9|10|351)$/, later: 'HARD_BOUNCE' },
+  { type: 'HARD_BOUNCE', status: /^[45]\.1\.(?:[0-4]|9|1\d|20|351)$/, later: 'HARD_BOUNCE' },
   { type: 'SOFT_BOUNCE', status: /^[45]\.2\.[1-4]$/ },
   { type: 'BLOCKED', status: /^[45]\.3\.2$/, later: 'TRANSIENT' },
   { type: 'SOFT_BOUNCE', status: /^[45]\.3\.[1-5]$/, later: 'TRANSIENT' },
@@ -91,4 +113,6 @@ export const codeRules: readonly Rule[] = [
   { type: 'HARD_BOUNCE', code: /^(?:521|556)$/ },
   { type: 'BLOCKED', code: /^(?:554|571|530|535)$/ },
   { type: 'SOFT_BOUNCE', code: /^50[0-4]$/ },
+  // Refused for good, and nobody can read why.
+  { type: 'BLOCKED', code: /^5\d\d$/ },
 ];
