@@ -108,13 +108,13 @@ function unique(addresses: readonly string[]): readonly string[] {
 }
 
 const COMPLAINS =
-  /^(?:fw: ?)?(?:complaint about (?:message|mail|e-?mail)|(?:abuse|spam) (?:complaint|report|feedback)|e-?mail feedback report|feedback (?:loop|report)|junk (?:e-?mail|mail) report|user complaint)/i;
+  /^(?:fw: ?)?(?:complaint about (?:message|mail|e-?mail)|(?:abuse|spam) (?:complaint|report|feedback)|e-?mail feedback report|feedback (?:loop|report)|junk (?:e-?mail|mail) report|user complaint|\[spamcop\b)/i;
 
 /** Hotmail's feedback loop (JMRP) and its like: a bare copy of the message, with the complainant in a field of its own. */
 function withoutReport(leaves: readonly Leaf[], { subject, fields, from }: Envelope): Complaint | null {
   const original = originalOf(leaves, '');
   const marked = original !== null && original.fields.some(({ name }) => name === 'x-hmxmroriginalrecipient');
-  const loop = /(?:staff@(?:hotmail|outlook|live|msn)\.|feedback|fbl|complaint|abuse|scomp@|antispam)/i.test(from);
+  const loop = /(?:staff@(?:hotmail|outlook|live|msn)\.|feedback|fbl|complaint|abuse|scomp@|antispam|spamcop)/i.test(from);
   if (!(marked || (COMPLAINS.test(subject) && (original !== null || loop)))) return null;
   const spoken = leaves
     .slice(0, 5)

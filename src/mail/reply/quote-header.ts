@@ -120,6 +120,7 @@ function announcement(lines: readonly Line[], index: number): QuoteHeader | null
     if (text.length > MAX_LENGTH || solid > 5) return null;
     if (isAnnouncement(text, lines, at)) return { lines: at - index + 1, before: own.before, forwards: false };
     // A sentence that ends is no part of an announcement; nor does one go over a blank line without a reason.
+    if (/\p{Ll}{4,}[.!?]\s*$/u.test(next.text)) return null;
     if (lines[at + 1]?.blank === true && !opens(text)) return null;
   }
   return null;

@@ -5,6 +5,8 @@ import type { Line } from './lines.ts';
 const DELIMITER = /^\s{0,3}(?:--|—|–|__|_{5,})\s{0,3}$/;
 /** Longer than this it is text under a ruled line. */
 const MAX_LINES = 12;
+/** A ruled line also parts passages. */
+const MAX_BELOW_RULE = 8;
 const MAX_DEVICE_LINE = 120;
 
 const DEVICE =
@@ -30,7 +32,7 @@ function delimiterAbove(lines: readonly Line[], end: number): number | null {
   for (let at = end - 1, solid = 0; at > 0 && solid <= MAX_LINES; at--) {
     const line = lines[at] as Line;
     if (line.blank) continue;
-    if (DELIMITER.test(line.text)) found = at;
+    if (DELIMITER.test(line.text) && (solid <= MAX_BELOW_RULE || !/_/.test(line.text))) found = at;
     solid++;
   }
   return found;
