@@ -10,7 +10,7 @@ interface WorldNotice {
   readonly source: string;
 }
 
-export function worldNotices(): readonly WorldNotice[] {
+function worldNotices(): readonly WorldNotice[] {
   const text = readFileSync(join(import.meta.dirname, 'world/notices.txt'), 'utf8');
   return text
     .split(/^=== /m)
@@ -44,9 +44,9 @@ function messageOf(entry: string): string {
   ].join('\n');
 }
 
-export type NoticeScores = Readonly<Record<'recipients' | 'accepted' | 'hard or not', WorldScore>>;
+export type NoticeScores = Readonly<Record<'recipients' | 'accepted' | 'hard', WorldScore>>;
 
-export function scoreWorldNotices(ends = '\n'): NoticeScores {
+export function scoreNotices(ends: string): NoticeScores {
   const notices = worldNotices();
   const misses = { recipients: [] as string[], accepted: [] as string[], hard: [] as string[] };
   for (const { reason, recipient, source } of notices) {
@@ -63,6 +63,6 @@ export function scoreWorldNotices(ends = '\n'): NoticeScores {
   return {
     recipients: { of, misses: misses.recipients },
     accepted: { of, misses: misses.accepted },
-    'hard or not': { of, misses: misses.hard },
+    hard: { of, misses: misses.hard },
   };
 }

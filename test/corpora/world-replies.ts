@@ -64,8 +64,10 @@ export interface WorldScore {
   readonly misses: readonly string[];
 }
 
-export function worldReplies(): readonly WorldReply[] {
-  const lines = readFileSync(join(import.meta.dirname, 'world/replies.txt'), 'utf8').split('\n');
+export type ReplyFile = 'replies.txt' | 'unusual-replies.txt';
+
+function repliesIn(name: ReplyFile): readonly WorldReply[] {
+  const lines = readFileSync(join(import.meta.dirname, 'world', name), 'utf8').split('\n');
   const replies: WorldReply[] = [];
   let reason = '';
   for (const line of lines) {
@@ -76,21 +78,24 @@ export function worldReplies(): readonly WorldReply[] {
   return replies;
 }
 
-export type WorldScores = Readonly<Record<'accepted' | 'expected, where no doubt is' | 'hard or not', WorldScore>>;
+export interface ReplyScores {
+  readonly accepted: WorldScore;
+  readonly expected: WorldScore;
+  readonly hard: WorldScore;
+}
 
-export function scoreWorldReplies(replies: readonly WorldReply[] = worldReplies()): WorldScores {
-  const types = replies.map(({ reply }) => classifyEvidence(evidenceOf(reply)).type);
-  const score = (
-    counts: (one: WorldReply) => boolean,
-    right: (one: WorldReply, type: BounceType) => boolean,
-  ): WorldScore => {
-    const counted = replies.map((one, index) => ({ one, type: types[index] ?? 'UNKNOWN' })).filter(({ one }) => counts(one));
-    const misses = counted.filter(({ one, type }) => !right(one, type));
-    return { of: counted.length, misses: misses.map(({ one, type }) => `${one.reason}, ${type}: ${one.reply}`) };
+export function scoreReplies(name: ReplyFile): ReplyScores {
+  const read = repliesIn(name).map((one) => ({ ...one, type: classifyEvidence(evidenceOf(one.reply)).type }));
+  const score = (counted: typeof read, right: (one: (typeof read)[number]) => boolean): WorldScore => {
+    const misses = counted.filter((one) => !right(one));
+    return { of: counted.length, misses: misses.map(({ reason, type, reply }) => `${reason}, ${type}: ${reply}`) };
   };
   return {
-    accepted: score(() => true, (one, type) => acceptedTypes(one.reason).includes(type)),
-    'expected, where no doubt is': score(({ reason }) => SURE.has(reason), (one, type) => acceptedTypes(one.reason)[0] === type),
-    'hard or not': score(() => true, ({ reason }, type) => condemns(type) === isHard(reason)),
+    accepted: score(read, ({ reason, type }) => acceptedTypes(reason).includes(type)),
+    expected: score(
+      read.filter(({ reason }) => SURE.has(reason)),
+      ({ reason, type }) => acceptedTypes(reason)[0] === type,
+    ),
+    hard: score(read, ({ reason, type }) => condemns(type) === isHard(reason)),
   };
 }

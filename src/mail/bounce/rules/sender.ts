@@ -24,17 +24,17 @@ export const senderRules: readonly Rule[] = [
   },
   {
     type: 'TRANSIENT',
-    text: /too many (?:\w+ ){0,4}?(?:messages?|mails?|e-?mails|connections?|sessions?|concurrent|attempts|commands|deliveries|transactions|threads|smtp|simultaneous|open|parallel)\b|(?:excessive|unexpected|high|large) (?:\w+ )?(?:volume|number of)|frequency.{0,15}(?:limit|exceed|control)|(?:concurren\w+|simultaneous|parallel|maximum|max\.?|number of) (?:number of )?(?:\w+ )?(?:connections|sessions)|connections? (?:count|rate|limit|number|quota)|deferred due to/,
+    text: /too many (?:\w{1,25} ){0,4}?(?:messages?|mails?|e-?mails|connections?|sessions?|concurrent|attempts|commands|deliveries|transactions|threads|smtp|simultaneous|open|parallel)\b|(?:excessive|unexpected|high|large) (?:\w{1,25} )?(?:volume|number of)|frequency.{0,15}(?:limit|exceed|control)|(?:concurren\w{1,25}|simultaneous|parallel|maximum|max\.?|number of) (?:number of )?(?:\w{1,25} )?(?:connections|sessions)|connections? (?:count|rate|limit|number|quota)|deferred due to/,
   },
   {
     type: 'TRANSIENT',
-    text: /(?:daily|hourly|sending|submission|messages?|mails?|e-?mails|outgoing|outbound|receiving|incoming|transmission) (?:\w+ )?(?:limit|quota)s?\b.{0,30}(?:exceed|reach|hit|over)|(?:exceed|reach|hit|over)\w* .{0,40}(?:daily|hourly|sending|per (?:hour|day|minute|second|connection|session)|number of (?:messages|connections|recipients|mails|e-?mails)|sent? (?:limit|quota))|(?:messages?|mails?|recipients|e-?mails) per (?:hour|day|minute|second|connection|session)/,
+    text: /(?:daily|hourly|sending|submission|messages?|mails?|e-?mails|outgoing|outbound|receiving|incoming|transmission) (?:\w{1,25} )?(?:limit|quota)s?\b.{0,30}(?:exceed|reach|hit|over)|(?:exceed|reach|hit|over)\w{0,15} .{0,40}(?:daily|hourly|sending|per (?:hour|day|minute|second|connection|session)|number of (?:messages|connections|recipients|mails|e-?mails)|sent? (?:limit|quota))|(?:messages?|mails?|recipients|e-?mails) per (?:hour|day|minute|second|connection|session)/,
     unless: /mailbox|storage|size/,
   },
   // RFC 5321 §4.5.3.1.10: "too many recipients" is for the next transaction.
   {
     type: 'TRANSIENT',
-    text: /too many (?:\w+ )?(?:recipients|rcpts?|addresses)\b|multiple (?:destination )?(?:domains|recipients) .{0,20}not/,
+    text: /too many (?:\w{1,25} )?(?:recipients|rcpts?|addresses)\b|multiple (?:destination )?(?:domains|recipients) .{0,20}not/,
     unless: /invalid|unknown|bad|error|match|unique/,
   },
   // Codes of Hotmail (RP-001 …) and NetEase for the same.
@@ -44,20 +44,20 @@ export const senderRules: readonly Rule[] = [
   // A TLS that is demanded, or failed: we can mend it, and the next attempt may.
   {
     type: 'TRANSIENT',
-    text: /starttls|\btls (?:is )?(?:required|needed|negotiation|handshake|error)|(?:require\w*|needs?|without|support) (?:\w+ )?tls|handshake fail/,
+    text: /starttls|\btls (?:is )?(?:required|needed|negotiation|handshake|error)|(?:require\w{0,15}|needs?|without|support) (?:\w{1,25} )?tls|handshake fail/,
   },
 
   // Who may send in the name of the domain: SPF, DKIM, Sender ID. Free.fr and Hostpoint in their own words.
   {
     type: 'BLOCKED',
-    text: /\bspf\b|\bspf[- ]?(?:fail|check|record|error)|sender policy framework|\bdkim\b|sender-?id (?:check|fail|polic)|domainkeys?|not (?:allowed|permitted|authori[sz]ed|designated) (?:\w+ )?(?:to send|to use|sender|by (?:the )?domain)|(?:doesn't|does not) (?:allow|permit|designate) (?:sending|@ip|@fqdn|mails?|this|your)|unauthenticated (?:e-?mail|sender|message|mail)|authentication (?:information|checks?|results?)|forged|spoof|impersonat/,
+    text: /\bspf\b|\bspf[- ]?(?:fail|check|record|error)|sender policy framework|\bdkim\b|sender-?id (?:check|fail|polic)|domainkeys?|not (?:allowed|permitted|authori[sz]ed|designated) (?:\w{1,25} )?(?:to send|to use|sender|by (?:the )?domain)|(?:doesn't|does not) (?:allow|permit|designate) (?:sending|@ip|@fqdn|mails?|this|your)|unauthenticated (?:e-?mail|sender|message|mail)|authentication (?:information|checks?|results?)|forged|spoof|impersonat/,
     unless: /quota|mail ?box (?:size|limit|is full)/,
   },
   { type: 'BLOCKED', status: /^5\.7\.2[0-9]$/, unless: /null ?mx|does not accept|no such|unknown/ },
   // Mail that needs a login: sent to the wrong port, or to a group that takes mail of its own people only (Exchange).
   {
     type: 'BLOCKED',
-    text: /fail\w* (?:to )?authenticat|authentication (?:is )?(?:required|needed|fail\w*|unsuccessful|must)|(?:must|need to|please) (?:first )?(?:be )?(?:log ?in|authenticat)|not (?:been )?authenticated|(?:smtp|pop|imap)[- ](?:auth|before-smtp)|pop before|login first|sendernotauthenticated|not (?:have )?(?:authorized|permission|permitted|allowed|enough rights).{0,30}(?:send|post|submit|deliver|e-?mail)|(?:only|members).{0,40}(?:may|can|allowed to|permitted to) (?:send|post)|restricted to (?:members|authenticated)|resolver\.rst/,
+    text: /fail\w{0,15} (?:to )?authenticat|authentication (?:is )?(?:required|needed|fail\w{0,15}|unsuccessful|must)|(?:must|need to|please) (?:first )?(?:be )?(?:log ?in|authenticat)|not (?:been )?authenticated|(?:smtp|pop|imap)[- ](?:auth|before-smtp)|pop before|login first|sendernotauthenticated|not (?:have )?(?:authorized|permission|permitted|allowed|enough rights).{0,30}(?:send|post|submit|deliver|e-?mail)|(?:only|members).{0,40}(?:may|can|allowed to|permitted to) (?:send|post)|restricted to (?:members|authenticated)|resolver\.rst/,
   },
 
   // Reverse DNS and HELO. Comcast, AOL, GMX, Google (5.7.25), Postfix, Exim; the host is never the recipient's here.
@@ -67,7 +67,7 @@ export const senderRules: readonly Rule[] = [
   },
   {
     type: 'BLOCKED',
-    text: /(?:helo|ehlo)\b.{0,60}(?:reject|invalid|need|require|not|denied|mismatch|forbidden|refus|bogus|fake|must|does)|(?:invalid|bad|bogus|fake|need|reject\w*).{0,30}(?:helo|ehlo)\b/,
+    text: /(?:helo|ehlo)\b.{0,60}(?:reject|invalid|need|require|not|denied|mismatch|forbidden|refus|bogus|fake|must|does)|(?:invalid|bad|bogus|fake|need|reject\w{0,15}).{0,30}(?:helo|ehlo)\b/,
   },
 
   // Lists of addresses of the web are about the content.
@@ -83,7 +83,7 @@ export const senderRules: readonly Rule[] = [
   },
   {
     type: 'BLOCKED',
-    text: /(?:invalid|unknown|bad|illegal|unverified|unresolvable|forbidden|rejected|denied|blocked|refused|disallowed|unacceptable|blacklisted|local) (?:\w+ )?(?:sender|originator|from address|return path|mail from)\b|domain of (?:the )?sender|sender(?:'s)? domain|sender verif|callback (?:verif|lookup)|verify (?:the )?sender|(?:needed|required) for (?:the )?sender|sender.{0,20}callout|(?:address|identit\w+) (?:is |are )?not verified|identities failed/,
+    text: /(?:invalid|unknown|bad|illegal|unverified|unresolvable|forbidden|rejected|denied|blocked|refused|disallowed|unacceptable|blacklisted|local) (?:\w{1,25} )?(?:sender|originator|from address|return path|mail from)\b|domain of (?:the )?sender|sender(?:'s)? domain|sender verif|callback (?:verif|lookup)|verify (?:the )?sender|(?:needed|required) for (?:the )?sender|sender.{0,20}callout|(?:address|identit\w{1,25}) (?:is |are )?not verified|identities failed/,
   },
   { type: 'BLOCKED', text: senderAbroad },
   { type: 'BLOCKED', status: /^5\.1\.[78]$/ },
@@ -106,7 +106,7 @@ export const senderRules: readonly Rule[] = [
   },
   {
     type: 'BLOCKED',
-    text: /\breputation\b|(?:bad|poor|low) (?:\w+ )?(?:reputation|score|trust|history)|sender ?score|not (?:well )?known (?:for|good)|too (?:many|much) (?:\w+ ){0,3}(?:spam|complaints|abuse|bad|invalid|unknown|errors?|junk|bounces|nonexist\w+)|user complaints|suspicious (?:activity|connection|ip|sender)/,
+    text: /\breputation\b|(?:bad|poor|low) (?:\w{1,25} )?(?:reputation|score|trust|history)|sender ?score|not (?:well )?known (?:for|good)|too (?:many|much) (?:\w{1,25} ){0,3}(?:spam|complaints|abuse|bad|invalid|unknown|errors?|junk|bounces|nonexist\w{1,25})|user complaints|suspicious (?:activity|connection|ip|sender)/,
   },
   {
     type: 'BLOCKED',
@@ -114,7 +114,7 @@ export const senderRules: readonly Rule[] = [
   },
   {
     type: 'BLOCKED',
-    text: /(?:client|sending|your|source|remote|connecting|originating|the|this)(?: ?(?:smtp|mail|e-?mail|client|message|sending|source|originating))? ?(?:host|server|ip|ip address|mta|network|domain|mail ?server|system|isp|service|address range|subnet|adress\w*)\b[^.;]{0,40}\b(?:reject|refus|denied|deni|block|bloqu|bann|barr|forbid|prohibit|not (?:welcome|allowed|permitted|accepted|authori[sz]ed)|restrict|filtered)|connections? (?:from .{1,40} )?(?:is |are |was )?(?:denied|rejected|blocked|not (?:allowed|accepted|permitted))|(?:access|mail|messages?|e-?mails?|traffic|deliver\w*)\b (?:is |was |are |were |has been |have been |will be |will not be |not )?(?:denied|refused|blocked|rejected|forbidden|prohibited|not accepted|not allowed|(?<=not )accepted) (?:to|from|for|by) (?:your|this|the sending|@ip|@fqdn|ip\b|client|host\b)|ip (?:source )?(?:bloqu|block|bann|refus|reject)|banned (?:ip|sender|host|sending)|(?:host |client )?network not allowed|forbidden by your ip/,
+    text: /(?:client|sending|your|source|remote|connecting|originating|the|this)(?: ?(?:smtp|mail|e-?mail|client|message|sending|source|originating))? ?(?:host|server|ip|ip address|mta|network|domain|mail ?server|system|isp|service|address range|subnet|adress\w{0,15})\b[^.;]{0,40}\b(?:reject|refus|denied|deni|block|bloqu|bann|barr|forbid|prohibit|not (?:welcome|allowed|permitted|accepted|authori[sz]ed)|restrict|filtered)|connections? (?:from .{1,40} )?(?:is |are |was )?(?:denied|rejected|blocked|not (?:allowed|accepted|permitted))|(?:access|mail|messages?|e-?mails?|traffic|deliver\w{0,15})\b (?:is |was |are |were |has been |have been |will be |will not be |not )?(?:denied|refused|blocked|rejected|forbidden|prohibited|not accepted|not allowed|(?<=not )accepted) (?:to|from|for|by) (?:your|this|the sending|@ip|@fqdn|ip\b|client|host\b)|ip (?:source )?(?:bloqu|block|bann|refus|reject)|banned (?:ip|sender|host|sending)|(?:host |client )?network not allowed|forbidden by your ip/,
     unless: /user unknown|unknown user|no such user|recipient address rejected/,
   },
 
@@ -123,6 +123,6 @@ export const senderRules: readonly Rule[] = [
   // Nobody's relay, and mail that came to the wrong machine. No verdict on the recipient: often it is a fault of setup.
   {
     type: 'BLOCKED',
-    text: /relay(?:ing)?(?: ?access| mail| attempt| is| of| to| for| this)*\W{0,3}(?:denied|not (?:permitted|allowed|authori[sz]ed|enabled|supported|accepted)|prohibited|refused|restrict|forbidden|disabled|blocked|rejected)|(?:not|un)(?: \w+)? ?(?:able|configured|permitted|allowed|authori[sz]ed|going|willing) to relay|(?:cannot|can't|can not|won't|will not|do(?:es)? not|don't|never|not|no|unable to|unauthori[sz]ed|attempted|illegal|third[- ]party) relay|no relay|relay not|insecure mail relay|open relay|not (?:a|an|an? open) relay|rcpthosts|not (?:in|on) (?:my|our|the) (?:list of )?(?:allowed|relay|accepted) ?(?:domains|hosts|rcpthosts)?|isn't (?:in|on) (?:my|our) (?:list of )?allowed|we don't handle mail for|not accept(?:ing)? mail for (?:this|that) domain|not a gateway|is not (?:a )?(?:local|hosted) domain|non-?accepted domain/,
+    text: /relay(?:ing)?(?: ?access| mail| attempt| is| of| to| for| this){0,6}\W{0,3}(?:denied|not (?:permitted|allowed|authori[sz]ed|enabled|supported|accepted)|prohibited|refused|restrict|forbidden|disabled|blocked|rejected)|(?:not|un)(?: \w{1,25})? ?(?:able|configured|permitted|allowed|authori[sz]ed|going|willing) to relay|(?:cannot|can't|can not|won't|will not|do(?:es)? not|don't|never|not|no|unable to|unauthori[sz]ed|attempted|illegal|third[- ]party) relay|no relay|relay not|insecure mail relay|open relay|not (?:a|an|an? open) relay|rcpthosts|not (?:in|on) (?:my|our|the) (?:list of )?(?:allowed|relay|accepted) ?(?:domains|hosts|rcpthosts)?|isn't (?:in|on) (?:my|our) (?:list of )?allowed|we don't handle mail for|not accept(?:ing)? mail for (?:this|that) domain|not a gateway|is not (?:a )?(?:local|hosted) domain|non-?accepted domain/,
   },
 ];
