@@ -5,7 +5,6 @@ import { evidenceOf } from '#/mail/bounce/evidence.ts';
 import { readReturned } from '#/mail/bounce/read-report.ts';
 import type { Rule } from '#/mail/bounce/rules/rule.ts';
 import {
-  type BounceSet,
   bounceSets,
   filesOf,
   type Run,
@@ -38,7 +37,10 @@ export interface Ablation {
 }
 
 /** Reads a message without what serves its group alone. */
-export function removedFor(group: (message: string) => string) {
+export function leavingOut(group: (message: string) => string): {
+  readonly uses: readonly Use[];
+  readonly without: <T>(message: string, read: () => T) => T;
+} {
   const uses = usesOf();
   const groups = uses.map(({ messages }) => new Set([...messages].map(group)));
   const without = <T>(message: string, read: () => T): T => {
@@ -50,7 +52,7 @@ export function removedFor(group: (message: string) => string) {
 }
 
 export function ablate(group: (message: string) => string): Ablation {
-  const { uses, without } = removedFor(group);
+  const { uses, without } = leavingOut(group);
   const scores = new Map<string, Run>();
   for (const set of bounceSets)
     scores.set(set, runBounces(set, 'as it is', (file, read) => without(`${set}/${file}`, read)));
@@ -95,7 +97,7 @@ function matchesOf(): ReadonlyMap<string, Map<string, Set<string>>> {
   for (const set of bounceSets) {
     for (const file of filesOf(set)) {
       message = `${set}/${file}`;
-      readReturned(sourceOf(set as BounceSet, file, 'as it is'));
+      readReturned(sourceOf(set, file, 'as it is'));
     }
   }
   for (const { id, reply } of repliesOf()) {

@@ -28,9 +28,9 @@ export const fullAbroad = anyOf(
 
 export const disabledAbroad = anyOf(
   "comptes? (?:\\S{1,40} ){0,4}(?:d[ée]sactiv|suspendu|inactif|bloqu|ferm|cl[oô]tur|r[ée]sili)|bo[iî]te.{0,30}(?:d[ée]sactiv|suspendu|inactive|bloqu|ferm)",
-  '(?:cuenta|buz[oó]n|casilla|usuario)\\b.{0,30}(?:desactivad|deshabilitad|suspendid|inactiv|bloquead|cancelad|cerrad|expirad|caducad)',
-  '(?:conta|caixa|usu[aá]rio)\\b.{0,30}(?:desativad|desabilitad|suspens|inativ|bloquead|cancelad|encerrad)',
-  '(?:casella|account|utente|utenza)\\b.{0,30}(?:disattivat|disabilitat|sospes|inattiv|bloccat|chius|scadut)',
+  '(?:cuenta|buz[oó]n|casilla|usuario)\\b.{0,50}(?:desactivad|deshabilitad|suspendid|inactiv|bloquead|cancelad|cerrad|expirad|caducad)',
+  '(?:conta|caixa|usu[aá]rio)\\b.{0,50}(?:desativad|desabilitad|suspens|inativ|bloquead|cancelad|encerrad)',
+  '(?:casella|account|utente|utenza)\\b.{0,50}(?:disattivat|disabilitat|sospes|inattiv|bloccat|chius|scadut)',
   '(?:konto|postfach|account|adresse|mailbox|benutzer)\\b.{0,40}(?:gesperrt|deaktiviert|inaktiv|geschlossen|stillgelegt|abgeschaltet|gek[uü]ndigt|nicht (?:mehr )?aktiv)',
   '(?:account|postvak|mailbox)\\b.{0,30}(?:geblokkeerd|uitgeschakeld|opgeheven|gedeactiveerd)|(?:konto|l[aå]da)\\w{0,15}.{0,30}(?:inaktiver|avst[aä]ng|sp[aä]rr|deaktiver|sperret|lukket)|tili.{0,20}(?:suljettu|lukittu)',
   '(?:konto|skrzynk\\w{0,15}).{0,30}(?:zablokowan|nieaktywn|zawieszon|wy[lł][aą]czon)|[uú][cč]et.{0,20}(?:zablokov|zru[sš]en|neaktivn)|fi[oó]k.{0,20}(?:letiltva|felf[uü]ggeszt|inakt[ií]v)|cont.{0,10}(?:suspendat|dezactivat)',
@@ -52,6 +52,7 @@ export const unknownAbroad = anyOf(
   'onbekend|bestaat niet|niet (?:gevonden|bekend)|ongeldig\\w{0,15} (?:adres|ontvanger)|\\bok[aä]nd|finns (?:inte|ej)|hittades inte|ukendt|ukjent|find(?:es|t) ikke|finnes ikke|eksisterer ikke|ikke fund\\w{1,25}|tuntematon|ei (?:ole olemassa|l[oö]ydy)',
   'nieznan|nie (?:istnieje|ma takiego|znalezion|odnalezion|zosta[lł]o? znalezion)|nezn[aá]m|neexistuj|nenalezen|nen[aá]jden|ismeretlen|nem (?:l[eé]tezik|tal[aá]lhat[oó])|necunoscut|nu exist[aă]|ne postoji|nepoznat|ne obstaja',
   'не (?:существует|найден|зарегистрирован|обнаружен|існує|знайден|съществува|постоји)|нет такого|такого .{0,25}\\bнет|неизвест|несуществующ|невідом|неизвестен|[αά]γνωστο|δεν (?:υπάρχει|βρέθηκε)',
+  "nicht im .{0,25}verzeichnis|(?:ne figure|n'est|non r[ée]pertori).{0,40}annuaire|no (?:figura|aparece).{0,40}directorio|non .{0,20}nella rubrica|niet .{0,25}adresboek|ディレクトリ.{0,12}ありません",
   'bulunamad|b[oö]yle bir|mevcut de[gğ]il|ge[cç]ersiz (?:al[ıi]c[ıi]|adres)|không (?:tồn tại|tìm thấy)|tidak (?:ditemukan|ada|dikenal)|ไม่พบ|ไม่มี(?:ผู้ใช้|บัญชี)|לא (?:קיים|קיימת|נמצא)|غير (?:موجود|معروف)',
   '存在しま|存在しな|実在しな|見つかりま|見つから|宛先不明|あて先不明|該当|ユーザ.{0,8}(?:不明|いません|ありません)|宛先.{0,12}(?:誤|間違|正しくあり)|不明な(?:ユーザ|宛先|アドレス)',
   '不存在|无此|無此|查无|查無|找不到|没有(?:此|这个|該)|沒有(?:此|這個)|(?:收件人|地址|用户).{0,10}(?:无效|無效|错误|錯誤|有误)|未找到|없는|존재하지|찾을 수 없|알 수 없는|잘못된 (?:주소|사용자|수신|메일)',

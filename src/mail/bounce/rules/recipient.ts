@@ -58,6 +58,7 @@ export const recipientRules: readonly Rule[] = [
   {
     type: 'DNS_ERROR',
     text: /(?:name service|dns|host(?:name)? lookup|name ?server|resolver|mx lookup)\b.{0,80}\b(?:try again|tempor|servfail|server fail|time(?:d)? ?out|defer|later)|servfail|(?:tempor\w{1,25}|soft) .{0,20}(?:dns|name|lookup|resolution|resolving)|lookup .{0,20}(?:tempor|timed out)|dns (?:soft|server) (?:error|fail\w{0,15}|returned)/,
+    unless: /(?:user|ldap|alias|recipient|account|address) lookup/,
   },
   {
     type: 'HARD_BOUNCE',
@@ -69,7 +70,7 @@ export const recipientRules: readonly Rule[] = [
   {
     type: 'HARD_BOUNCE',
     later: 'DNS_ERROR',
-    text: /null ?mx|indicated no smtp service|malformed or unexpected name server reply|(?:host|domain|server|system|site|machine|address)\b.{0,40}(?:does not|doesn't|do not|never|not) (?:accept|receive|handle|host|process|support)s?(?:ing)? (?:any |inbound |incoming |e-?)?(?:mail|e-?mail|messages|smtp)|no mail (?:is )?accepted/,
+    text: /null ?mx|indicated no smtp service|malformed or unexpected name server reply|(?:@fqdn|host|domain|server|system|site|machine|address)\b.{0,40}(?:does not|doesn't|do not|never|not) (?:accept|receive|handle|host|process|support)s?(?:ing)? (?:any |inbound |incoming |e-?)?(?:mail|e-?mail|messages|smtp)|no mail (?:is )?accepted/,
     unless: /from (?:your|this|@ip|ip)|sender|spam|full|quota/,
   },
 
@@ -82,7 +83,7 @@ export const recipientRules: readonly Rule[] = [
   {
     type: 'HARD_BOUNCE',
     unproven: 'BLOCKED',
-    text: /(?:user|account|recipient|mail ?box|addressee?|person|name|alias|destination|e-?mail|local[- ]?part|rcpt|login|member|customer|inbox|username|mail address|userid|employee)s?(?:\(s\))?\b[ :'"(@<]{0,4}[^.;]{0,45}?\b(?:unknown|not (?:be )?found|not exist\w{0,15}|not known|not recogni[sz]ed|not listed|not registered|not valid|not local|not in (?:our|the|my|this)|not on (?:this|file|our|the)|not a (?:valid|known|local|registered|current)|not (?:a |an )?(?:user|here|our|ours)|no longer|non-?exist\w{0,15}|unrouteable|unroutable|undeliverable|unallocated|never exist\w{0,15}|doesn't|does not|doesnt|didn't|cannot be (?:found|resolved)|could ?n[o']t be (?:found|resolved)|could not (?:be )?(?:found|resolved)|couldn't (?:be )?found|wasn't found|isn't|hasn't|do not exist|don't exist|invalid|mis-?spelled|incorrect|removed|deleted|was not found|has left)/,
+    text: /(?:user|account|recipient|mail ?box|addressee?|person|name|alias|destination|e-?mail|local[- ]?part|rcpt|login|member|customer|inbox|username|mail address|userid|employee)s?(?:\(s\))?\b[ :'"(@<]{0,4}[^.;]{0,45}?\b(?:unknown|not (?:be )?found|not exist\w{0,15}|not known|not recogni[sz]ed|not listed|not registered|not present|not valid|not local|not in (?:our|the|my|this)|not on (?:this|file|our|the)|not a (?:valid|known|local|registered|current)|not (?:a |an )?(?:user|here|our|ours)|no longer|non-?exist\w{0,15}|unrouteable|unroutable|undeliverable|unallocated|never exist\w{0,15}|doesn't|does not|doesnt|didn't|cannot be (?:found|resolved)|could ?n[o']t be (?:found|resolved)|could not (?:be )?(?:found|resolved)|couldn't (?:be )?found|wasn't found|isn't|hasn't|do not exist|don't exist|invalid|mis-?spelled|incorrect|removed|deleted|was not found|has left)/,
     unless:
       /no longer being|not valid rfc|does not (?:accept|comply|meet|allow|permit|want|wish|like|conform)|doesn't (?:accept|allow|like|want|match)|sender (?:address|domain|verif)|invalid (?:header|message|dns|helo|command|sender|data|char)/,
   },
@@ -96,7 +97,7 @@ export const recipientRules: readonly Rule[] = [
   {
     type: 'HARD_BOUNCE',
     unproven: 'BLOCKED',
-    text: /(?:invalid|bad|illegal|not a valid|no valid|not our|wrong|incorrect|unavailable|unauthori[sz]ed|mistyped) (?:\w{1,25} ){0,2}?(?:user ?id|user|account|recipient|mail ?box|address|addressee|alias|destination|e-?mail|local[- ]?part|rcpt|login|inbox|customer)|bad[_-]recipient|(?:recipient|address|recipient address|@@:?) (?:was |is )?rejected\.?(?: @@)?$|recip(?:ient)?[_ -]?not[_ -]?found|(?:user|recipient|mailbox|account|addressee?)[ _-](?:not[ _-]found|unknown|unavailable|invalid)|usernotfound|recipnotfound|nosuchuser|not ?unique|ambiguous/,
+    text: /(?:invalid|bad|illegal|not a valid|no valid|not our|wrong|incorrect|unavailable|unauthori[sz]ed|mistyped) (?:\w{1,25} ){0,2}?(?:user ?id|user|account|recipient|mail ?box|address|addressee|alias|destination|e-?mail|local[- ]?part|rcpt|login|inbox|customer)|bad[_-]recipient|mail ?box name (?:is )?(?:not allowed|invalid)|(?:recipient|address|recipient address|@@:?) (?:was |is )?rejected\.?(?: @@)?$|recip(?:ient)?[_ -]?not[_ -]?found|(?:user|recipient|mailbox|account|addressee?)[ _-](?:not[ _-]found|unknown|unavailable|invalid)|usernotfound|recipnotfound|nosuchuser|not ?unique|ambiguous/,
     unless: /sender|originator|header|from address|helo/,
   },
   {

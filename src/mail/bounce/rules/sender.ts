@@ -9,7 +9,7 @@ export const senderRules: readonly Rule[] = [
   // Exchange Online has a code for it.
   { type: 'DMARC_POLICY', status: /^5\.7\.509$/ },
   // Google Groups, in the language of the reader: "may not exist, or you have no permission to post".
-  { type: 'BLOCKED', raw: /groups\.google\.com\/support|permission to post/ },
+  { type: 'BLOCKED', raw: /groups\.google\.com\/support|permission to post|google ?groups/ },
 
   // Greylisting in all spellings. First, since some of them blame a list ("blocked using grey.rbl").
   {
@@ -20,7 +20,7 @@ export const senderRules: readonly Rule[] = [
   // Too much in too short a time. Google (ReceivingRate, UnsolicitedRate), Yahoo, Apple, QQ, docomo, Outlook, Postfix's anvil.
   {
     type: 'TRANSIENT',
-    text: /rate[- ]?limit|\bthrottl|(?:sending|connection|message|mail|delivery|receiving|hourly|unusual|abnormal|high) rate\b|at a rate that|rate (?:is )?(?:exceed|too)|too (?:quickly|frequent|fast|often|much (?:mail|load|traffic|e-?mail))/,
+    text: /rate[- ]?limit|\bthrottl|(?:sending|connection|message|mail|delivery|receiving|hourly|unusual|abnormal|high) rate\b|at a rate that|rate (?:is )?(?:exceed|too)|sent too (?:much|many)|too (?:quickly|frequent|fast|often|much (?:mail|load|traffic|e-?mail))/,
   },
   {
     type: 'TRANSIENT',
@@ -28,7 +28,7 @@ export const senderRules: readonly Rule[] = [
   },
   {
     type: 'TRANSIENT',
-    text: /(?:daily|hourly|sending|submission|messages?|mails?|e-?mails|outgoing|outbound|receiving|incoming|transmission) (?:\w{1,25} )?(?:limit|quota)s?\b.{0,30}(?:exceed|reach|hit|over)|(?:exceed|reach|hit|over)\w{0,15} .{0,40}(?:daily|hourly|sending|per (?:hour|day|minute|second|connection|session)|number of (?:messages|connections|recipients|mails|e-?mails)|sent? (?:limit|quota))|(?:messages?|mails?|recipients|e-?mails) per (?:hour|day|minute|second|connection|session)/,
+    text: /(?:daily|hourly|sending|submission|messages?|mails?|e-?mails|outgoing|outbound|receiving|incoming|transmission) (?:\w{1,25} )?(?:limit|quota)s?\b.{0,30}(?:exceed|reach|hit|over)|(?:exceed|reach|hit|over)\w{0,15} .{0,40}(?:daily|hourly|sending|per (?:hour|day|minute|second|connection|session)|number of (?:messages|connections|recipients|mails|e-?mails)|sent? (?:limit|quota))|(?:messages?|mails?|recipients|e-?mails)\b.{0,20}\b(?:per|this|each|every|last|an|one) (?:hour|day|minute|second|connection|session)/,
     unless: /mailbox|storage|size/,
   },
   // RFC 5321 §4.5.3.1.10: "too many recipients" is for the next transaction.

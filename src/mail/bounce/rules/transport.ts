@@ -40,7 +40,7 @@ export const transportRules: readonly Rule[] = [
   {
     type: 'SOFT_BOUNCE',
     later: 'TRANSIENT',
-    text: /(?:system|server|internal|configuration|config|software|service|resources?|database|ldap|backend|back-end|local|processing|mail ?system|engine|queue|memory|file ?system|disk|transaction|unexpected|unknown|undefined|unspecified|general|generic|fatal|storage|program|mail (?:store|server)|spool|directory|protocol|policy server|milter|licen[cs]e|local delivery|routing)\b.{0,30}\b(?:error|fail\w{0,15}|problem|unavailable|unable|down|not available|trouble|insufficient|overload\w{0,15}|busy|shut|maintenance|expired|incorrect|exhaust\w{0,15}|shortage|offline|misconfig\w{0,15}|denied by)|misconfig|maintenance|shutting down|out of memory|(?:can't|cannot|could not|couldn't|unable to) (?:create|open|write|read|lock|access|append|save|fork|exec|allocate|store|process|complete|accept)|permission denied|read-only|aborted|too busy|overloaded|load (?:is )?too high|insufficient (?:system )?resources|error (?:writing|reading|opening|creating|in processing|processing)/,
+    text: /(?:system|server|internal|configuration|config|software|service|resources?|database|ldap|backend|back-end|local|processing|mail ?system|engine|queue|memory|file ?system|disk|transaction|unexpected|unknown|undefined|unspecified|general|generic|fatal|storage|program|mail (?:store|server)|spool|directory|protocol|policy server|milter|licen[cs]e|local delivery|routing)\b.{0,30}\b(?:error|fail\w{0,15}|problem|unavailable|unable|down|not available|trouble|insufficient|overload\w{0,15}|busy|shut|maintenance|expired|incorrect|exhaust\w{0,15}|shortage|offline|misconfig\w{0,15}|denied by)|misconfig|maintenance|shutting down|out of memory|(?:can't|cannot|could not|couldn't|unable to) (?:create|open|write|read|lock|access|append|save|fork|exec|allocate|store|process|complete|accept)|(?:could not|couldn't|cannot|can't) be (?:stored|saved|written|queued|processed|spooled)|permission denied|read-only|aborted|too busy|overloaded|load (?:is )?too high|insufficient (?:system )?resources|error (?:writing|reading|opening|creating|in processing|processing)/,
     unless: /polic(?:y|ies)(?! (?:server|service|temp))|access|relay|spam/,
   },
 ];
@@ -89,7 +89,7 @@ export const refusalRules: readonly Rule[] = [
 export const statusRules: readonly Rule[] = [
   { type: 'BAD_EMAIL_ADDRESS', status: /^5\.1\.3$/ },
   { type: 'ADDRESS_CHANGE', status: /^[45]\.1\.6$/ },
-  { type: 'HARD_BOUNCE', status: /^[45]\.1\.(?:[0-4]|9|1\d|20|351)$/, later: 'HARD_BOUNCE' },
+  { type: 'HARD_BOUNCE', status: /^[45]\.1\.(?:[0-4]|9|1\d|20|351)$/, later: 'TRANSIENT' },
   { type: 'SOFT_BOUNCE', status: /^[45]\.2\.[1-4]$/ },
   { type: 'BLOCKED', status: /^[45]\.3\.2$/, later: 'TRANSIENT' },
   { type: 'SOFT_BOUNCE', status: /^[45]\.3\.[1-5]$/, later: 'TRANSIENT' },
