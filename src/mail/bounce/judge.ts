@@ -50,7 +50,7 @@ const KEEPERS: readonly RegExp[] = [
   // Exchange by MAPI's number and by its sentences; Domino; whoever asked a directory.
   /000C05A6|MSEXCH:MSExchangeMTA|RESOLVER\.ADR|not recognized|exists? (?:at|in) the organi[sz]ation|director(?:y|ies)|address ?book/i,
   // Local delivery of Exim, Postfix, Sendmail, qmail with vpopmail, Cyrus, Dovecot, Mail.ru.
-  /unrouteable|unknown user: ?["a-z]|no mailbox here|vpopmail|vdelivermail|mail\.local|\blmtp\b|local (?:user|mailbox|delivery)|final delivery|valid user of|(?:known|unknown|user|mailbox) (?:here\b|(?:at|on|in) this (?:site|system|server|host|domain))/i,
+  /unrouteable|unknown user: ?["a-z]|no mailbox here|vpopmail|vdelivermail|mail\.local|\blmtp\b|local (?:user|mailbox|delivery)|final delivery|valid user of|(?:known|unknown) here\b|(?:known|unknown|user|mailbox) (?:at|on|in) this (?:site|system|server|host|domain)/i,
   // Servers that keep mailboxes, and put the reason beside the address or name themselves.
   /\(user not found\)|^\W{0,5}(?:user not found|unknown user|no such user)\W{1,3}\S+@|no such user \(|unknown user account|\b(?:groupwise|kerio|mdaemon|mailenable|surgemail|communigate|imail server|zimbra|stalwart|haraka)\b/im,
 ];
