@@ -82,7 +82,9 @@ function printed(branches: readonly Branch[], removed: ReadonlySet<number>): str
   if (left.length === 0) return NOTHING;
   return left
     .map(({ pieces }) =>
-      pieces.map((piece) => (typeof piece === 'string' ? piece : `${piece.open}${printed(piece.branches, removed)})`)).join(''),
+      pieces
+        .map((piece) => (typeof piece === 'string' ? piece : `${piece.open}${printed(piece.branches, removed)})`))
+        .join(''),
     )
     .join('|');
 }

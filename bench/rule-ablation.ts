@@ -55,8 +55,14 @@ export function ablate(group: (message: string) => string): Ablation {
   const { uses, without } = leavingOut(group);
   const scores = new Map<string, Run>();
   for (const set of bounceSets)
-    scores.set(set, runBounces(set, 'as it is', (file, read) => without(`${set}/${file}`, read)));
-  scores.set('smtp-replies', runReplies((id, read) => without(id, read)));
+    scores.set(
+      set,
+      runBounces(set, 'as it is', (file, read) => without(`${set}/${file}`, read)),
+    );
+  scores.set(
+    'smtp-replies',
+    runReplies((id, read) => without(id, read)),
+  );
   const single = uses.filter(({ messages }) => messages.size === 1);
   return {
     single: single.map(({ text, messages }) => ({ text, message: [...messages][0] ?? '' })),
@@ -136,7 +142,8 @@ function replacePatterns(by: (index: number, place: Place, pattern: RegExp) => R
   for (const [index, rule] of ruleBase.entries()) {
     for (const place of PLACES) {
       const pattern = rule[place];
-      if (pattern !== undefined) (rule as { -readonly [Key in keyof Rule]: Rule[Key] })[place] = by(index, place, pattern);
+      if (pattern !== undefined)
+        (rule as { -readonly [Key in keyof Rule]: Rule[Key] })[place] = by(index, place, pattern);
     }
   }
   return () => {

@@ -55,16 +55,11 @@ export function repliesOf(): readonly { readonly id: string; readonly reply: str
 
 export function runReplies(around: Around = plainly): Run {
   const replies = new Map(repliesOf().map(({ id, reply }) => [id, reply]));
-  return run(
-    'smtp-replies',
-    'smtp',
-    [...replies.keys()],
-    (id) => {
-      const start = performance.now();
-      const { type, temporary } = around(id, () => classifyEvidence(evidenceOf(replies.get(id) ?? '')));
-      return { ms: performance.now() - start, prediction: { id, kind: nameOf(type), temporary } };
-    },
-  );
+  return run('smtp-replies', 'smtp', [...replies.keys()], (id) => {
+    const start = performance.now();
+    const { type, temporary } = around(id, () => classifyEvidence(evidenceOf(replies.get(id) ?? '')));
+    return { ms: performance.now() - start, prediction: { id, kind: nameOf(type), temporary } };
+  });
 }
 
 function predictionOf(returned: Returned): object {

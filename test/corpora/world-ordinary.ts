@@ -5,7 +5,9 @@ import { readReturned } from '#/mail/bounce/read-report.ts';
 import type { WorldScore } from './world-replies.ts';
 
 export function scoreOrdinary(kind: 'ordinary' | 'auto-reply' | 'complaint', ends: string): WorldScore {
-  const entries = readFileSync(join(import.meta.dirname, 'world/ordinary.txt'), 'utf8').split(/^=== /m).slice(1);
+  const entries = readFileSync(join(import.meta.dirname, 'world/ordinary.txt'), 'utf8')
+    .split(/^=== /m)
+    .slice(1);
   const cases = entries.filter((entry) => entry.startsWith(kind));
   const misses = cases.flatMap((entry) => {
     const start = entry.indexOf('\n');

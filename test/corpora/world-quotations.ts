@@ -16,7 +16,10 @@ function quotations(): readonly { readonly name: string; readonly text: string }
   });
 }
 
-const deviceLines = () => fileOf('device-lines.txt').split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+const deviceLines = () =>
+  fileOf('device-lines.txt')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
 
 /** Text as HTML, as simple programs make it. */
 function asHtml(text: string): string {
@@ -42,7 +45,9 @@ export function scoreDeviceLines(): WorldScore {
 }
 
 export function scoreKept(): WorldScore {
-  const entries = fileOf('kept-replies.txt').split(/^==== /m).slice(1);
+  const entries = fileOf('kept-replies.txt')
+    .split(/^==== /m)
+    .slice(1);
   const misses = entries.filter((entry) => {
     const text = entry.slice(entry.indexOf('\n') + 1).trim();
     return stripText(text).reply !== text;

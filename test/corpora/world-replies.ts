@@ -43,7 +43,14 @@ const REASONS: Readonly<Record<string, readonly BounceType[]>> = {
 const HARD = new Set(['userunknown', 'hostunknown', 'hasmoved', 'notaccept']);
 const CONDEMNS: ReadonlySet<BounceType> = new Set(['HARD_BOUNCE', 'BAD_EMAIL_ADDRESS', 'ADDRESS_CHANGE']);
 /** These are read alike; which of them is expected matters to nobody. */
-const SURE = new Set(['userunknown', 'mailboxfull', 'spamdetected', 'virusdetected', 'authfailure-dmarc', 'systemfull']);
+const SURE = new Set([
+  'userunknown',
+  'mailboxfull',
+  'spamdetected',
+  'virusdetected',
+  'authfailure-dmarc',
+  'systemfull',
+]);
 
 export function acceptedTypes(reason: string): readonly BounceType[] {
   const known = REASONS[reason];

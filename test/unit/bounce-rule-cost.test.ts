@@ -21,7 +21,9 @@ const wordsOf = (pattern: RegExp) => [...new Set(pattern.source.match(/\p{L}{2,}
 
 describe('every pattern', () => {
   test('repeats nothing without an end', () => {
-    const endless = patterns.filter(({ pattern }) => /(?:\\[wWsSdD]|[^\\]\.|\]|\))(?:[*+]|\{\d+,\})/.test(pattern.source));
+    const endless = patterns.filter(({ pattern }) =>
+      /(?:\\[wWsSdD]|[^\\]\.|\]|\))(?:[*+]|\{\d+,\})/.test(pattern.source),
+    );
     expect(endless.map(({ name }) => name)).toEqual([]);
   });
 
@@ -37,10 +39,14 @@ describe('every pattern', () => {
 });
 
 test('reports made of the words of the rules are read soon', { timeout: 60_000 }, () => {
-  const words = [...new Set(patterns.flatMap(({ pattern }) => wordsOf(pattern)))].filter((_, index) => index % 12 === 0);
+  const words = [...new Set(patterns.flatMap(({ pattern }) => wordsOf(pattern)))].filter(
+    (_, index) => index % 12 === 0,
+  );
   let slowest = 0;
   for (const word of words) {
-    const source = Buffer.from(`Return-Path: <>\nFrom: MAILER-DAEMON@x.example\nSubject: failed\n\n<a@b.example>\n${filled(`${word} `)}`);
+    const source = Buffer.from(
+      `Return-Path: <>\nFrom: MAILER-DAEMON@x.example\nSubject: failed\n\n<a@b.example>\n${filled(`${word} `)}`,
+    );
     const before = process.cpuUsage();
     readReturned(source);
     const { user, system } = process.cpuUsage(before);

@@ -114,7 +114,9 @@ const COMPLAINS =
 function withoutReport(leaves: readonly Leaf[], { subject, fields, from }: Envelope): Complaint | null {
   const original = originalOf(leaves, '');
   const marked = original !== null && original.fields.some(({ name }) => name === 'x-hmxmroriginalrecipient');
-  const loop = /(?:staff@(?:hotmail|outlook|live|msn)\.|feedback|fbl|complaint|abuse|scomp@|antispam|spamcop)/i.test(from);
+  const loop = /(?:staff@(?:hotmail|outlook|live|msn)\.|feedback|fbl|complaint|abuse|scomp@|antispam|spamcop)/i.test(
+    from,
+  );
   if (!(marked || (COMPLAINS.test(subject) && (original !== null || loop)))) return null;
   const spoken = leaves
     .slice(0, 5)

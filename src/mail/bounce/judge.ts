@@ -37,7 +37,10 @@ export function judge({ text, reason = '', notice, status = null, action }: Fail
   const verdict = verdictOf(stages, { code, status: best, step });
   const temporary = verdict.temporary || isTemporary({ code, status: best });
   return {
-    type: action === 'delayed' ? 'TRANSIENT' : proven(verdict, { code, status: best, step, text: [text, reason, notice.slice(0, 8_000)].join('\n') }),
+    type:
+      action === 'delayed'
+        ? 'TRANSIENT'
+        : proven(verdict, { code, status: best, step, text: [text, reason, notice.slice(0, 8_000)].join('\n') }),
     temporary: action === 'delayed' || temporary,
     status: ownStatus,
     smtpCode: code,
@@ -126,5 +129,7 @@ const SAYS_WHY = /\b(?:because|due to|reason)\b/i;
 
 function plainWords(notice: string): string {
   const lines = notice.split('\n', 200).map((line) => line.trim());
-  return lines.filter((line) => line !== '' && (SAYS_WHY.test(line) || !BOILERPLATE.test(line.slice(0, 300)))).join('\n');
+  return lines
+    .filter((line) => line !== '' && (SAYS_WHY.test(line) || !BOILERPLATE.test(line.slice(0, 300))))
+    .join('\n');
 }

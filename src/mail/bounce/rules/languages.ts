@@ -27,7 +27,7 @@ export const fullAbroad = anyOf(
 );
 
 export const disabledAbroad = anyOf(
-  "comptes? (?:\\S{1,40} ){0,4}(?:d[ée]sactiv|suspendu|inactif|bloqu|ferm|cl[oô]tur|r[ée]sili)|bo[iî]te.{0,30}(?:d[ée]sactiv|suspendu|inactive|bloqu|ferm)",
+  'comptes? (?:\\S{1,40} ){0,4}(?:d[ée]sactiv|suspendu|inactif|bloqu|ferm|cl[oô]tur|r[ée]sili)|bo[iî]te.{0,30}(?:d[ée]sactiv|suspendu|inactive|bloqu|ferm)',
   '(?:cuenta|buz[oó]n|casilla|usuario)\\b.{0,50}(?:desactivad|deshabilitad|suspendid|inactiv|bloquead|cancelad|cerrad|expirad|caducad)',
   '(?:conta|caixa|usu[aá]rio)\\b.{0,50}(?:desativad|desabilitad|suspens|inativ|bloquead|cancelad|encerrad)',
   '(?:casella|account|utente|utenza)\\b.{0,50}(?:disattivat|disabilitat|sospes|inattiv|bloccat|chius|scadut)',
@@ -61,7 +61,7 @@ export const unknownAbroad = anyOf(
 export const laterAbroad = anyOf(
   'r[ée]essayer|plus tard|int[eé]ntelo|m[aá]s tarde|tente (?:novamente|mais tarde)|mais tarde|riprova|pi[uù] tardi|sp[aä]ter|later opnieuw|f[oö]rs[oö]k igen|senere|sp[oó][zź]niej|pozd[eě]ji|k[eé]s[oő]bb|позже|позднее|пізніше|daha sonra',
   'しばらく|後ほど|再度(?:お試し|送信)|再送|稍后|稍後|重试|重試|나중에|다시 시도',
-  "d[ée]lai (?:d[ée]pass|expir)|tempor[aá]ire?ment|temporalmente|temporariamente|temporaneamente|vor[uü]bergehend|zeitweilig|tijdelijk|tillf[aä]llig|midlertidig|tymczasow|do[cč]asn|временно|тимчасово|ge[cç]ici|一時的|临时|暫時|暂时|일시적",
+  'd[ée]lai (?:d[ée]pass|expir)|tempor[aá]ire?ment|temporalmente|temporariamente|temporaneamente|vor[uü]bergehend|zeitweilig|tijdelijk|tillf[aä]llig|midlertidig|tymczasow|do[cč]asn|временно|тимчасово|ge[cç]ici|一時的|临时|暫時|暂时|일시적',
 );
 
 export const sizeAbroad = anyOf(
@@ -71,7 +71,7 @@ export const sizeAbroad = anyOf(
 );
 
 export const spamAbroad = anyOf(
-  "ind[ée]sirable|courrier non sollicit|pourriel|no desead|no solicitad|n[aã]o solicitad|indesejad|indesiderat|non richiest|unerw[uü]nscht|ongewenst|o[oö]nskad|u[oø]nsk|niechcian|nevy[zž][aá]dan|istenmeyen|спам|垃圾|迷惑|スパム|스팸",
+  'ind[ée]sirable|courrier non sollicit|pourriel|no desead|no solicitad|n[aã]o solicitad|indesejad|indesiderat|non richiest|unerw[uü]nscht|ongewenst|o[oö]nskad|u[oø]nsk|niechcian|nevy[zž][aá]dan|istenmeyen|спам|垃圾|迷惑|スパム|스팸',
 );
 
 export const virusAbroad = anyOf(
@@ -79,16 +79,16 @@ export const virusAbroad = anyOf(
 );
 
 export const senderAbroad = anyOf(
-  "(?:exp[ée]diteur|[ée]metteur).{0,40}(?:refus|bloqu|rejet|interdit|inconnu|invalide|non autoris)|(?:remitente|remetente|mittente).{0,40}(?:rechaz|rejeit|rifiut|bloque|bloccat|no (?:est[aá] )?(?:permit|autoriz)|n[aã]o (?:permit|autoriz)|non (?:permess|autorizz)|inv[aá]lid|desconocid|desconhecid|sconosciut)",
+  '(?:exp[ée]diteur|[ée]metteur).{0,40}(?:refus|bloqu|rejet|interdit|inconnu|invalide|non autoris)|(?:remitente|remetente|mittente).{0,40}(?:rechaz|rejeit|rifiut|bloque|bloccat|no (?:est[aá] )?(?:permit|autoriz)|n[aã]o (?:permit|autoriz)|non (?:permess|autorizz)|inv[aá]lid|desconocid|desconhecid|sconosciut)',
   'absender.{0,40}(?:abgelehnt|gesperrt|blockiert|nicht (?:erlaubt|zugelassen|akzeptiert|berechtigt)|unbekannt|ung[uü]ltig)|afzender.{0,30}(?:geweigerd|geblokkeerd|onbekend|niet toegestaan)|avs[aä]ndar\\w{0,15}.{0,30}(?:nekad|sp[aä]rrad|blocker)|nadawc\\w{0,15}.{0,30}(?:odrzuc|zablok)|отправител.{0,40}(?:отклон|запрещ|заблок|не существ)',
   '(?:送信者|差出人|发件人|發件人|寄件[人者]|발신자|보낸 ?사람).{0,20}(?:拒否|拒绝|拒絕|無効|禁止|不正|차단|거부)',
 );
 
 export const blockedAbroad = anyOf(
-  "(?:\\bip\\b|serveur|h[oô]te|connexion).{0,30}(?:bloqu[ée]|refus[ée]|rejet[ée]|interdit)|(?:servidor|direcci[oó]n ip|endere[cç]o ip|conexi[oó]n|conex[aã]o).{0,30}(?:bloquead|rechazad|rejeitad|recusad|denegad)|liste? (?:noire|negra|nera)|schwarze liste|(?:server|ip-?adresse|verbindung).{0,30}(?:gesperrt|blockiert|abgelehnt|verweigert)|черн\\w{1,25} спис|чёрн\\w{1,25} спис|黑名单|黑名單|ブラックリスト|블랙리스트",
+  '(?:\\bip\\b|serveur|h[oô]te|connexion).{0,30}(?:bloqu[ée]|refus[ée]|rejet[ée]|interdit)|(?:servidor|direcci[oó]n ip|endere[cç]o ip|conexi[oó]n|conex[aã]o).{0,30}(?:bloquead|rechazad|rejeitad|recusad|denegad)|liste? (?:noire|negra|nera)|schwarze liste|(?:server|ip-?adresse|verbindung).{0,30}(?:gesperrt|blockiert|abgelehnt|verweigert)|черн\\w{1,25} спис|чёрн\\w{1,25} спис|黑名单|黑名單|ブラックリスト|블랙리스트',
 );
 
 export const refusedAbroad = anyOf(
-  "refus[ée]|rejet[ée]|interdit|non autoris[ée]|pas autoris[ée]|rechazad|denegad|no permitid|no autorizad|rejeitad|recusad|negad[oa]\\b|n[aã]o (?:permitid|autorizad)|rifiutat|respint|non (?:permess|autorizz|consentit)|abgelehnt|abgewiesen|verweigert|zur[uü]ckgewiesen|nicht (?:erlaubt|zugelassen|gestattet|akzeptiert)|geweigerd|niet toegestaan|nekad|avvisad|avvist|afvist|odrzucon|zabronion|odm[ií]tnut|elutas[ií]t|respins|отклонен|отказ|запрещ|не принят|reddedil",
+  'refus[ée]|rejet[ée]|interdit|non autoris[ée]|pas autoris[ée]|rechazad|denegad|no permitid|no autorizad|rejeitad|recusad|negad[oa]\\b|n[aã]o (?:permitid|autorizad)|rifiutat|respint|non (?:permess|autorizz|consentit)|abgelehnt|abgewiesen|verweigert|zur[uü]ckgewiesen|nicht (?:erlaubt|zugelassen|gestattet|akzeptiert)|geweigerd|niet toegestaan|nekad|avvisad|avvist|afvist|odrzucon|zabronion|odm[ií]tnut|elutas[ií]t|respins|отклонен|отказ|запрещ|не принят|reddedil',
   '拒否|拒绝|拒絕|受信できま|被拒|거부|차단|수신 ?거부',
 );

@@ -88,7 +88,10 @@ export const recipientRules: readonly Rule[] = [
       /no longer being|not valid rfc|does not (?:accept|comply|meet|allow|permit|want|wish|like|conform)|doesn't (?:accept|allow|like|want|match)|sender (?:address|domain|verif)|invalid (?:header|message|dns|helo|command|sender|data|char)/,
   },
   // Exim: the sender wrote the field, the address may be right.
-  { type: 'SOFT_BOUNCE', text: /may not follow|incorrectly constructed|angle-?brackets nested|expected word or|source-routed|missing or malformed local part|unmatched double-?quote/ },
+  {
+    type: 'SOFT_BOUNCE',
+    text: /may not follow|incorrectly constructed|angle-?brackets nested|expected word or|source-routed|missing or malformed local part|unmatched double-?quote/,
+  },
   {
     type: 'BAD_EMAIL_ADDRESS',
     text: /(?:bad|invalid|illegal|malformed|wrong|improper|incorrect) (?:\w{1,25} ){0,2}?(?:address|recipient|mailbox|destination|rcpt)\b.{0,20}(?:syntax|format|character)|(?:address|recipient|mailbox)\b.{0,25}(?:syntax|format) (?:error|is|invalid|incorrect)|(?:syntax|format) (?:error|invalid) in (?:\w{1,25} )?(?:address|recipient|mailbox|rcpt)|malformed address|syntactically/,

@@ -38,7 +38,10 @@ export const senderRules: readonly Rule[] = [
     unless: /invalid|unknown|bad|error|match|unique/,
   },
   // Codes of Hotmail (RP-001 …) and NetEase for the same.
-  { type: 'TRANSIENT', raw: /\brp-00\d\b|\b(?:hl:(?:icc|ifc|mep|itc)|rp:(?:cel|qrc|trc)|mi:(?:cel|dmc|sfq|stc|spb|nel|fac))\b/ },
+  {
+    type: 'TRANSIENT',
+    raw: /\brp-00\d\b|\b(?:hl:(?:icc|ifc|mep|itc)|rp:(?:cel|qrc|trc)|mi:(?:cel|dmc|sfq|stc|spb|nel|fac))\b/,
+  },
   { type: 'TRANSIENT', raw: /\bts0[1-4]\b|\[ts0[0-4]\]|\btss0[4-6]\b/ },
 
   // A TLS that is demanded, or failed: we can mend it, and the next attempt may.
