@@ -32,6 +32,7 @@ describe.each(ENDS)('with line ends %s', (_, ends) => {
   test('mail about bounces is none', () => holds(scoreOrdinary('ordinary', ends), 100));
   test('answers of machines', () => holds(scoreOrdinary('auto-reply', ends), 100));
   test('complaints', () => holds(scoreOrdinary('complaint', ends), 100));
+  test('failure reports', () => holds(scoreOrdinary('authentication-failure', ends), 100));
   test('quotations are cut', () => holds(scoreQuotations(ends), 97));
 });
 
