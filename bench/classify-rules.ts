@@ -1,7 +1,7 @@
 // What of the accuracy would be left for messages that nobody has seen: each message of the open corpora is read without the
 // branches of rules that serve it alone, then without those that serve its family alone (lhost-postfix-04: lhost-postfix).
 // Where a branch serves one message only, it is told in the results: its wording should be the world's and not the file's.
-import { hasCorpora, NO_CORPORA } from './corpora.ts';
+import { hasCorpora, NO_CORPORA, percent } from './corpora.ts';
 import { ablate, type Ablation } from './rule-ablation.ts';
 import { type Context, figure, type Outcome } from './scenario.ts';
 
@@ -23,8 +23,10 @@ function figuresOf(what: string, { scores }: Ablation): readonly Outcome[] {
   return [...scores].flatMap(([set, run]) =>
     Object.entries(run.scores)
       .filter(([name]) => SHOWN.includes(name))
-      .map(([name, { percent, ok, n }]) =>
-        figure(`${set}: ${name} without the ${what}'s own`, '%', [percent], { remark: `${ok} of ${n}` }),
+      .map(([name, score]) =>
+        figure(`${set}: ${name} without the ${what}'s own`, '%', [percent(score)], {
+          remark: `${score.right} of ${score.of}`,
+        }),
       ),
   );
 }

@@ -4,15 +4,8 @@ import { classifyEvidence, ruleBase } from '#/mail/bounce/classify-evidence.ts';
 import { evidenceOf } from '#/mail/bounce/evidence.ts';
 import { readReturned } from '#/mail/bounce/read-report.ts';
 import type { Rule } from '#/mail/bounce/rules/rule.ts';
-import {
-  bounceSets,
-  filesOf,
-  type Run,
-  runBounces,
-  runReplies,
-  repliesOf,
-  sourceOf,
-} from '../test/corpora/bounce-scores.ts';
+import { bounceSets, filesOf, type Run, runBounces, runReplies, repliesOf } from '../test/corpora/bounce-scores.ts';
+import { corpusFile } from './corpora.ts';
 import { PatternBranches } from './pattern-branches.ts';
 
 const PLACES = ['text', 'raw', 'unless'] as const;
@@ -57,7 +50,7 @@ export function ablate(group: (message: string) => string): Ablation {
   for (const set of bounceSets)
     scores.set(
       set,
-      runBounces(set, 'as it is', (file, read) => without(`${set}/${file}`, read)),
+      runBounces(set, 'as they are', (file, read) => without(`${set}/${file}`, read)),
     );
   scores.set(
     'smtp-replies',
@@ -103,7 +96,7 @@ function matchesOf(): ReadonlyMap<string, Map<string, Set<string>>> {
   for (const set of bounceSets) {
     for (const file of filesOf(set)) {
       message = `${set}/${file}`;
-      readReturned(sourceOf(set, file, 'as it is'));
+      readReturned(corpusFile(set, file, 'as they are'));
     }
   }
   for (const { id, reply } of repliesOf()) {

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { readReturned } from '#/mail/bounce/read-report.ts';
 import type { WorldScore } from './world-replies.ts';
 
-export function scoreOrdinary(kind: 'ordinary' | 'auto-reply' | 'complaint' | 'authentication-failure', ends: string): WorldScore {
+export function scoreOrdinary(
+  kind: 'ordinary' | 'auto-reply' | 'complaint' | 'authentication-failure',
+  ends: string,
+): WorldScore {
   const entries = readFileSync(join(import.meta.dirname, 'world/ordinary.txt'), 'utf8')
     .split(/^=== /m)
     .slice(1);

@@ -116,7 +116,8 @@ function failureInWords(leaves: readonly Leaf[], { subject }: Envelope): Complai
   if (part === undefined || !FAILS.test(subject)) return null;
   const { notice, original: following } = splitNotice(textOf(part));
   const told = (name: RegExp) =>
-    new RegExp(`^\\s{0,20}${name.source}\\s{0,5}:\\s{0,20}(\\S{1,255})`, 'im').exec(notice.slice(0, 8_000))?.[1] ?? null;
+    new RegExp(`^\\s{0,20}${name.source}\\s{0,5}:\\s{0,20}(\\S{1,255})`, 'im').exec(notice.slice(0, 8_000))?.[1] ??
+    null;
   const sourceIp = told(/(?:sender|source)[ -]ip(?: address)?/);
   const domain = told(/(?:sender|reported|from)[ -]domain/);
   if (sourceIp === null && domain === null) return null;
