@@ -4,8 +4,6 @@ import {
   feedbackFloors,
   type Floor,
   floorsOf,
-  hasBounceCorpora,
-  lineEnds,
   ordinaryFloors,
   replyFloors,
   type Run,
@@ -14,13 +12,14 @@ import {
   runOrdinary,
   runReplies,
 } from '../test/corpora/bounce-scores.ts';
+import { hasCorpora, lineEnds, NO_CORPORA, percent as percentOf } from './corpora.ts';
 import { atLeast, atMost, type Context, figure, type Outcome } from './scenario.ts';
 
 /** Milliseconds for one message in a warm process: nothing may hold the event loop for longer. */
 const SLOWEST = 50;
 
 export async function classifyBounces(context: Context): Promise<readonly Outcome[]> {
-  if (!hasBounceCorpora) return [{ name: 'bounces', skipped: 'shared/corpora is not beside this checkout' }];
+  if (!hasCorpora) return [{ name: 'bounces', skipped: NO_CORPORA }];
   const outcomes: Outcome[] = [];
   const runs: Run[] = [];
   const add = (name: string, floors: readonly Floor[], each: readonly Run[]) => {
@@ -29,18 +28,18 @@ export async function classifyBounces(context: Context): Promise<readonly Outcom
       const scores = each.map(({ scores: all }) => all[of]).filter((score) => score !== undefined);
       if (scores.length === 0) continue;
       // Of the variants the worst counts.
-      const worst = scores.reduce((low, score) => (score.percent < low.percent ? score : low));
+      const worst = scores.reduce((low, score) => (percentOf(score) < percentOf(low) ? score : low));
       outcomes.push(
-        figure(`${name}: ${of}`, '%', [worst.percent], {
+        figure(`${name}: ${of}`, '%', [percentOf(worst)], {
           target: atLeast(percent),
-          remark: `${worst.ok} of ${worst.n}`,
+          remark: `${worst.right} of ${worst.of}`,
         }),
       );
     }
     context.say(`${name}: read`);
   };
   // Not counted: the code is compiled, and its patterns too.
-  runBounces('bounces-sisimai', 'as it is');
+  runBounces('bounces-sisimai', 'as they are');
   for (const set of bounceSets)
     add(
       set,

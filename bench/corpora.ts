@@ -30,7 +30,11 @@ export function corpusFiles(set: string, ends: LineEnds = 'as they are'): readon
   const folder = join(CORPORA, set, 'files');
   return readdirSync(folder)
     .toSorted()
-    .map((name) => ({ name, bytes: withEnds(name, readFileSync(join(folder, name)), ends) }));
+    .map((name) => ({ name, bytes: corpusFile(set, name, ends) }));
+}
+
+export function corpusFile(set: string, name: string, ends: LineEnds): Buffer {
+  return withEnds(name, readFileSync(join(CORPORA, set, 'files', name)), ends);
 }
 
 /** Packed files have no lines. */

@@ -7,6 +7,7 @@ import { atEnd, endAll } from './at-end.ts';
 import { backlog } from './backlog.ts';
 import { batch } from './batch.ts';
 import { classify } from './classify.ts';
+import { classifyRules } from './classify-rules.ts';
 import { coldStart } from './cold-start.ts';
 import { delivery } from './delivery.ts';
 import { endToEnd, endToEndSigned } from './end-to-end.ts';
@@ -49,6 +50,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   storage,
   webhooks,
   classify,
+  'classify-rules': classifyRules,
   submission,
   inbound,
 };

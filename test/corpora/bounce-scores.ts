@@ -1,8 +1,6 @@
 // The shared corpora of bounces, complaints and SMTP replies, read as a receiver may get them (line ends as they are, CRLF, bare
 // CR), and scored by the corpora's own program.
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { postmarkName } from '#/cli/postmark-names.ts';
 import type { BounceType } from '#/domain/bounce-types.ts';
@@ -10,15 +8,10 @@ import { classifyEvidence } from '#/mail/bounce/classify-evidence.ts';
 import { evidenceOf } from '#/mail/bounce/evidence.ts';
 import { readReturned } from '#/mail/bounce/read-report.ts';
 import type { Returned } from '#/mail/bounce/returned.ts';
-import { CORPORA } from '../../bench/corpora.ts';
+import { CORPORA, corpusFile, type LineEnds, score, type Scores } from '../../bench/corpora.ts';
 
-export { hasCorpora as hasBounceCorpora } from '../../bench/corpora.ts';
 export const bounceSets = ['bounces-sisimai', 'bounces-flufl', 'bounces-bounceparser', 'bounces-misc'] as const;
-export const lineEnds = ['as it is', 'CRLF', 'bare CR'] as const;
-export type LineEnds = (typeof lineEnds)[number];
-
-/** By the name of the figure: how many of how many. */
-export type Scores = Readonly<Record<string, { readonly ok: number; readonly n: number; readonly percent: number }>>;
+export type BounceSet = (typeof bounceSets)[number];
 
 export interface Run {
   readonly scores: Scores;
@@ -32,8 +25,12 @@ function nameOf(type: BounceType | null): string | null {
   return type === null ? null : postmarkName(type);
 }
 
-export function runBounces(set: (typeof bounceSets)[number], ends: LineEnds): Run {
-  return runFiles(set, 'bounce', ends, predictionOf);
+/** How one message is read: `read` does it. */
+type Around = <T>(name: string, read: () => T) => T;
+const plainly: Around = (_, read) => read();
+
+export function runBounces(set: BounceSet, ends: LineEnds, around: Around = plainly): Run {
+  return runFiles(set, 'bounce', ends, predictionOf, around);
 }
 
 export function runOrdinary(ends: LineEnds): Run {
@@ -44,19 +41,17 @@ export function runFeedback(ends: LineEnds): Run {
   return runFiles('feedback', 'feedback', ends, feedbackOf);
 }
 
-export function runReplies(): Run {
-  const labels = labelsOf('smtp-replies');
-  return run(
-    'smtp-replies',
-    'smtp',
-    labels.map(({ id }) => id ?? ''),
-    (id) => {
-      const reply = labels.find((label) => label.id === id)?.reply ?? '';
-      const start = performance.now();
-      const { type, temporary } = classifyEvidence(evidenceOf(reply));
-      return { ms: performance.now() - start, prediction: { id, kind: nameOf(type), temporary } };
-    },
-  );
+export function repliesOf(): readonly { readonly id: string; readonly reply: string }[] {
+  return labelsOf('smtp-replies').map(({ id = '', reply = '' }) => ({ id, reply }));
+}
+
+export function runReplies(around: Around = plainly): Run {
+  const replies = new Map(repliesOf().map(({ id, reply }) => [id, reply]));
+  return run('smtp-replies', 'smtp', [...replies.keys()], (id) => {
+    const start = performance.now();
+    const { type, temporary } = around(id, () => classifyEvidence(evidenceOf(replies.get(id) ?? '')));
+    return { ms: performance.now() - start, prediction: { id, kind: nameOf(type), temporary } };
+  });
 }
 
 function predictionOf(returned: Returned): object {
@@ -107,18 +102,17 @@ export function filesOf(set: string): readonly string[] {
   return [...new Set(labelsOf(set).map(({ file }) => file ?? ''))];
 }
 
-export function sourceOf(set: string, file: string, ends: LineEnds): Buffer {
-  const source = readFileSync(join(CORPORA, set, 'files', file));
-  if (ends === 'as it is') return source;
-  const text = source.toString('latin1').replace(/\r\n|\r|\n/g, ends === 'CRLF' ? '\r\n' : '\r');
-  return Buffer.from(text, 'latin1');
-}
-
-function runFiles(set: string, kind: string, ends: LineEnds, predict: (returned: Returned) => object): Run {
+function runFiles(
+  set: string,
+  kind: string,
+  ends: LineEnds,
+  predict: (returned: Returned) => object,
+  around: Around = plainly,
+): Run {
   return run(set, kind, filesOf(set), (file) => {
-    const source = sourceOf(set, file, ends);
+    const source = corpusFile(set, file, ends);
     const start = performance.now();
-    const returned = readReturned(source);
+    const returned = around(file, () => readReturned(source));
     return { ms: performance.now() - start, prediction: { file, ...predict(returned) } };
   });
 }
@@ -130,28 +124,17 @@ function run(
   one: (name: string) => { readonly ms: number; readonly prediction: object },
 ): Run {
   const answers = names.map(one);
-  const folder = mkdtempSync(join(tmpdir(), 'veredus-scores-'));
-  try {
-    const predictions = join(folder, 'predictions.jsonl');
-    writeFileSync(predictions, answers.map(({ prediction }) => JSON.stringify(prediction)).join('\n'));
-    const args = [join(CORPORA, 'score.mjs'), kind, join(CORPORA, set, 'labels.jsonl'), predictions];
-    const printed = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Record<string, string>;
-    const times = answers.map(({ ms }) => ms);
-    return {
-      scores: Object.fromEntries(Object.entries(printed).map(([name, told]) => [name, scoreOf(told)])),
-      messages: names.length,
-      total: times.reduce((sum, ms) => sum + ms, 0),
-      slowest: Math.max(...times),
-    };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** `226/229 98.7%` */
-function scoreOf(told: string): Scores[string] {
-  const [ok = 0, n = 0] = (told.split(' ', 1)[0] ?? '').split('/').map(Number);
-  return { ok, n, percent: n === 0 ? 100 : (100 * ok) / n };
+  const times = answers.map(({ ms }) => ms);
+  return {
+    scores: score(
+      kind,
+      set,
+      answers.map(({ prediction }) => prediction),
+    ),
+    messages: names.length,
+    total: times.reduce((sum, ms) => sum + ms, 0),
+    slowest: Math.max(...times),
+  };
 }
 
 export interface Floor {

@@ -7,8 +7,6 @@ import {
   filesOf,
   type Floor,
   floorsOf,
-  hasBounceCorpora,
-  lineEnds,
   ordinaryFloors,
   replyFloors,
   type Run,
@@ -16,10 +14,10 @@ import {
   runFeedback,
   runOrdinary,
   runReplies,
-  sourceOf,
 } from './bounce-scores.ts';
+import { corpusFile, hasCorpora, lineEnds, percent as percentOf } from '../../bench/corpora.ts';
 
-if (!hasBounceCorpora) console.warn('shared/corpora is not beside this checkout: accuracy of bounces is not tested');
+if (!hasCorpora) console.warn('shared/corpora is not beside this checkout: accuracy of bounces is not tested');
 
 /** Milliseconds for one message: ten times what is seen, as the machine may be busy and the code cold. */
 const SLOWEST = 1_000;
@@ -27,16 +25,16 @@ const SLOWEST = 1_000;
 function holds(run: Run, floors: readonly Floor[]) {
   const below = floors.flatMap(({ figure, percent }) => {
     const score = run.scores[figure];
-    return score === undefined || score.percent >= percent
+    return score === undefined || percentOf(score) >= percent
       ? []
-      : [`${figure} ${score.ok}/${score.n}, not ${percent} %`];
+      : [`${figure} ${score.right}/${score.of}, not ${percent} %`];
   });
   expect(below).toEqual([]);
   expect(floors.some(({ figure }) => run.scores[figure] !== undefined)).toBe(true);
   expect(run.slowest).toBeLessThan(SLOWEST);
 }
 
-describe.skipIf(!hasBounceCorpora)('accuracy', () => {
+describe.skipIf(!hasCorpora)('accuracy', () => {
   describe.each(lineEnds)('line ends %s', (ends) => {
     test.each(bounceSets)('%s', (set) => holds(runBounces(set, ends), floorsOf[set]));
     test('complaints', () => holds(runFeedback(ends), feedbackFloors));
@@ -48,7 +46,7 @@ describe.skipIf(!hasBounceCorpora)('accuracy', () => {
   test('line ends change nothing', () => {
     const different = [...bounceSets, 'feedback', 'mime'].flatMap((set) =>
       filesOf(set).flatMap((file) => {
-        const [plain, ...others] = lineEnds.map((ends) => JSON.stringify(readReturned(sourceOf(set, file, ends))));
+        const [plain, ...others] = lineEnds.map((ends) => JSON.stringify(readReturned(corpusFile(set, file, ends))));
         return others.every((other) => other === plain) ? [] : [`${set}/${file}`];
       }),
     );
@@ -60,7 +58,7 @@ describe.skipIf(!hasBounceCorpora)('accuracy', () => {
     const next = (below: number) => (state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0) % below;
     for (const set of [...bounceSets, 'feedback']) {
       for (const file of filesOf(set)) {
-        const source = sourceOf(set, file, 'as it is').subarray(0, 60_000);
+        const source = corpusFile(set, file, 'as they are').subarray(0, 60_000);
         expect(() => readReturned(source.subarray(0, next(source.length + 1)))).not.toThrow();
         const changed = Buffer.from(source);
         for (let count = 0; count < 20; count++) changed[next(changed.length)] = next(256);

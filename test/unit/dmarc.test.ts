@@ -76,6 +76,78 @@ describe('is read', () => {
     ],
     ['in a mail, with a wrong type', inMail(zipped, 'text/plain')],
     [
+      'with a default namespace',
+      xml().replace(
+        '<feedback>',
+        '<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="a b">',
+      ),
+    ],
+    ['with blanks before the declaration', `\n\n  ${xml()}`],
+    ['with a declared charset that is another', xml().replace('UTF-8', 'windows-1251')],
+    ['with a declaration in single quotes', xml().replaceAll('"', "'")],
+    [
+      'with names in capitals',
+      xml().replace(
+        /<(\/?)(report_metadata|org_name|record)>/g,
+        (_, slash: string, name: string) => `<${slash}${name.toUpperCase()}>`,
+      ),
+    ],
+    ['with dates', xml().replace('1700000000', '2023-11-14T22:13:20Z').replace('1700086399', '2023-11-15 22:13:19')],
+    [
+      'with dates as mail writes them',
+      xml()
+        .replace('1700000000', 'Tue, 14 Nov 2023 22:13:20 +0000')
+        .replace('1700086399', 'Wed, 15 Nov 2023 22:13:19 +0000'),
+    ],
+    ['with fractions of seconds', xml().replace('1700000000', '1700000000.0').replace('1700086399', '1700086399.5')],
+    ['with milliseconds', xml().replace('1700000000', '1700000000000').replace('1700086399', '1700086399000')],
+    [
+      'with values as CDATA, comments and instructions',
+      xml().replace('C &amp; D', '<![CDATA[C & D]]>').replace('<record>', '<!-- one --><?x y?><record>'),
+    ],
+    ['with an ampersand that is none', xml().replace('C &amp; D', 'C & D')],
+    ['with values broken over lines', xml().replace('>b.example<', '>\n   b.example\n  <').replace('>2<', '>\n2\n<')],
+    [
+      'with parts in another order',
+      xml().replace(/(<report_metadata>.*<\/report_metadata>)(<policy_published>.*<\/policy_published>)/, '$2$1'),
+    ],
+    [
+      'with more than is known',
+      xml()
+        .replace('<record>', '<generator>x</generator><extension><a><b/></a></extension><record>')
+        .replace('<row>', '<row new="1"><more>1</more>'),
+    ],
+    [
+      'without the policy',
+      xml().replace(
+        /<policy_published>.*<\/policy_published>/,
+        '<policy_published><domain>b.example</domain><adkim>r</adkim><p>reject</p><pct>100</pct></policy_published>',
+      ),
+    ],
+    ['packed with gzip, with something behind it', Buffer.concat([packed, Buffer.from('\0\0\0trailing')])],
+    ['packed with gzip and called zip', inMail(packed, 'application/zip; name="a.zip"')],
+    ['packed with zip and called gzip', inMail(zipped, 'application/gzip; name="a.gz"')],
+    ['in a mail, as an octet stream', inMail(packed, 'application/octet-stream')],
+    ['in a mail, as text', inMail(Buffer.from(xml()), 'text/xml')],
+    [
+      'in a mail of an attached mail',
+      `From: a@b.example\nSubject: Fwd\nContent-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: text/plain\n\nsee below\n--o\nContent-Type: message/rfc822\n\n${inMail(packed, 'application/gzip')}\n--o--\n`,
+    ],
+    [
+      'in a zip within folders',
+      zipOf([
+        { name: 'reports/', content: Buffer.alloc(0) },
+        { name: 'reports/a.xml', content: Buffer.from(xml()) },
+      ]),
+    ],
+    [
+      'in a zip beside a text',
+      zipOf([
+        { name: 'readme.txt', content: Buffer.from('hello') },
+        { name: 'a.xml', content: Buffer.from(xml()) },
+      ]),
+    ],
+    [
       'in a mail that is nothing else',
       `Subject: x\nContent-Type: application/zip\nContent-Transfer-Encoding: base64\n\n${zipped.toString('base64')}`,
     ],

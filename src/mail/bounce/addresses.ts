@@ -62,7 +62,7 @@ export function sameAddress(one: string, other: string): boolean {
 }
 
 const DAEMON =
-  /^(?:mailer-?daemon|post[_-]?master|mail-?daemon|mail[_.-]?delivery|mdaemon|bounces?|no-?reply|noreply|abuse)$/i;
+  /^(?:mailer-?daemon|post[_-]?master|mail-?daemon|mail[_.-]?delivery|mail-?adm(?:in)?|mail-?(?:system|server)|virus-?alert|mdaemon|bounces?|no-?reply|noreply|abuse)$/i;
 
 /** Addresses that speak for a mail system and fail for nobody. */
 export function isDaemon(address: string): boolean {

@@ -17,6 +17,8 @@ const telling: readonly Rule[] = [
   ...refusalRules,
 ];
 const numbers: readonly Rule[] = [...statusRules, ...codeRules];
+/** All of them, in the order in which they are tried. */
+export const ruleBase: readonly Rule[] = [...telling, ...numbers];
 
 export interface Verdict {
   readonly type: BounceType;

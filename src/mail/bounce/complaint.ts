@@ -3,6 +3,7 @@ import type { BounceType } from '#/domain/bounce-types.ts';
 import { addressIn } from './addresses.ts';
 import { decodeCharset } from './text.ts';
 import { type Field, readFields, valueOf, valuesOf } from './fields.ts';
+import { splitNotice } from './notice.ts';
 import { isReturnedMessage, originalOf, recipientsOf } from './original.ts';
 import { type Leaf, octetsOf, type Part, textOf } from './parts.ts';
 import type { Complaint, OriginalMessage } from './returned.ts';
@@ -13,7 +14,7 @@ const MAX_COMPLAINANTS = 20;
 export function readComplaint(root: Part, leaves: readonly Leaf[], envelope: Envelope): Complaint | null {
   const report = feedbackFields(root, leaves);
   if (report !== null) return fromReport(report, originalOf(leaves, ''));
-  return withoutReport(leaves, envelope);
+  return failureInWords(leaves, envelope) ?? withoutReport(leaves, envelope);
 }
 
 /** The machine-readable part, also under a wrong type, or as text. */
@@ -107,14 +108,43 @@ function unique(addresses: readonly string[]): readonly string[] {
   return [...new Map(addresses.map((address) => [address.toLowerCase(), address])).values()].slice(0, MAX_COMPLAINANTS);
 }
 
+const FAILS = /^(?:fw: ?)?dmarc (?:forensic|failure|failed)|^(?:dmarc )?(?:forensic|failure) report for /i;
+
+/** Exim's forensic report, and its like: the facts as lines of text. */
+function failureInWords(leaves: readonly Leaf[], { subject }: Envelope): Complaint | null {
+  const part = leaves.find((leaf) => leaf.part.type.startsWith('text/'))?.part;
+  if (part === undefined || !FAILS.test(subject)) return null;
+  const { notice, original: following } = splitNotice(textOf(part));
+  const told = (name: RegExp) =>
+    new RegExp(`^\\s{0,20}${name.source}\\s{0,5}:\\s{0,20}(\\S{1,255})`, 'im').exec(notice.slice(0, 8_000))?.[1] ??
+    null;
+  const sourceIp = told(/(?:sender|source)[ -]ip(?: address)?/);
+  const domain = told(/(?:sender|reported|from)[ -]domain/);
+  if (sourceIp === null && domain === null) return null;
+  const original = originalOf(leaves, following);
+  return {
+    kind: 'authentication-failure',
+    feedbackType: 'auth-failure',
+    type: null,
+    recipients: recipientsOf(original).slice(0, 1),
+    sourceIp,
+    reportedDomains: domain === null ? [] : [domain.toLowerCase()],
+    originalMailFrom: original?.returnPath ?? null,
+    originalMessageId: original?.messageId ?? null,
+    original,
+  };
+}
+
 const COMPLAINS =
-  /^(?:fw: ?)?(?:complaint about (?:message|mail|e-?mail)|(?:abuse|spam) (?:complaint|report|feedback)|e-?mail feedback report|feedback (?:loop|report)|junk (?:e-?mail|mail) report|user complaint)/i;
+  /^(?:fw: ?)?(?:complaint about (?:message|mail|e-?mail)|(?:abuse|spam) (?:complaint|report|feedback)|e-?mail feedback report|feedback (?:loop|report)|junk (?:e-?mail|mail) report|user complaint|\[spamcop\b)/i;
 
 /** Hotmail's feedback loop (JMRP) and its like: a bare copy of the message, with the complainant in a field of its own. */
 function withoutReport(leaves: readonly Leaf[], { subject, fields, from }: Envelope): Complaint | null {
   const original = originalOf(leaves, '');
   const marked = original !== null && original.fields.some(({ name }) => name === 'x-hmxmroriginalrecipient');
-  const loop = /(?:staff@(?:hotmail|outlook|live|msn)\.|feedback|fbl|complaint|abuse|scomp@|antispam)/i.test(from);
+  const loop = /(?:staff@(?:hotmail|outlook|live|msn)\.|feedback|fbl|complaint|abuse|scomp@|antispam|spamcop)/i.test(
+    from,
+  );
   if (!(marked || (COMPLAINS.test(subject) && (original !== null || loop)))) return null;
   const spoken = leaves
     .slice(0, 5)

@@ -1,6 +1,7 @@
 // What a receiver said, made comparable: reply code, enhanced code and the step it answers read out of the text, and the
 // text without what varies (addresses, hosts, numbers of messages), so that one pattern fits the same reason everywhere.
 import { statusIn } from './delivery-status.ts';
+import { foldAccents } from './rules/languages.ts';
 
 export type Step = 'connection' | 'mail' | 'recipient' | 'content';
 
@@ -31,14 +32,14 @@ export function evidenceOf(source: string, known: KnownFacts = {}): Evidence {
       .replace(/\s{1,200}/g, ' ')
       .trim(),
   );
-  const raw = text
-    .toLowerCase()
+  const raw = foldAccents(text.toLowerCase())
     .replaceAll('’', "'")
     // Of a reply of several lines each brings the codes again.
     .replace(/\b[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}\b/g, ' ')
     .replace(/\b[245]\d\d-(?=\D)/g, ' ')
     .replace(ADDRESS, '@@')
     .replace(/\bhost [\w.-]{1,100} ?\[[0-9a-f:.]{2,45}\](?:[: ]{1,2}(?:said|refused to talk to me))?:?/g, ' ')
+    .replace(INTRODUCTION, ' ')
     .replace(/ {2,10}/g, ' ')
     .trim();
   return {
@@ -62,15 +63,19 @@ function unwrapped(text: string): string {
   return cited === '' ? text : `${code} ${cited}`;
 }
 
+/** How Exim, Postfix, qmail and GMX introduce what the other side said: their "server", "error" and "not" are not its words. */
+const INTRODUCTION =
+  /\bsmtp error from remote (?:mail(?:er)? )?(?:server )?(?:(?:after|for) (?:initial connection|(?:end of |pipelined )?[a-z]{4}(?: from| to)?(?: command)?))?[:,]? ?(?:@@)?(?: size=\d{1,12})?:?|\(in reply to [^()]{1,40}\)|\bremote host said:|\bdoes not like (?:recipient|sender)\.|\bgiving up on [^ ]{1,60}/g;
+
 /** Begins where a word does: tried at each letter of a long one, it would cost its length squared. */
 const ADDRESS = /<?(?<![^\s<>@"(),;:[\]])[^\s<>@"(),;:[\]]{1,128}@[^\s<>@"(),;]{1,255}>?|<>/g;
 
 /** The reply code: at the start, after what introduces a reply, or before an enhanced code. */
 const CODES = [
-  /^[^\w<]{0,8}([45]\d\d)(?=[ -]|$)/,
-  /(?:said|returned|reply|response|replied|responded|was|reason|error_code ?|failed with|<<<|error(?: code)?|server|status|code|connection|command|data|>|\]|\))[:=]?[ :]{1,3}["'(]?([45]\d\d)(?=[ -]|["')]|$)/i,
+  /^[^\w<]{0,8}([45]\d\d)(?=[ -]|: |$)/,
+  /(?:said|returned|reply|response|replied|responded|was|reason|error_code ?|failed with|<<<|error(?: code)?|server|status|code|connection|command|data|>|\]|\))[:=]?[ :]{1,3}["'(]?([45]\d\d)(?=[ -]|["'),;]|$)/i,
   /(?<![\d.])([45]\d\d)[ -]{1,2}[(#]{0,2}[45]\.\d{1,3}\.\d{1,3}/,
-  /(?:^|[\s:;("'])([45]\d\d)[ -](?=[A-Za-z<#[])/,
+  /(?:^|[\s:;("'])([45]\d\d)(?:[ -]|: )(?=[A-Za-z<#[])/,
 ];
 
 export function codeIn(text: string): number | null {
@@ -90,15 +95,15 @@ function statusOf(text: string): string | null {
 /** Postfix, Exim, DragonFly, qmail, GMX, and Gmail's "(state 14)". */
 const STEPS: readonly (readonly [RegExp, Step])[] = [
   [
-    /in reply to (?:the )?(?:end of )?data\b|after (?:end of )?(?:pipelined )?data\b|after (?:sending |i sent |transfer of )(?:the )?(?:message|mail text)|did not like our data|end of data|\(state 1[5-8]\)/i,
+    /in reply to (?:the )?(?:end of )?data\b|after (?:end of )?(?:pipelined )?data\b|(?:after|when) (?:sending |i sent |transfer of )(?:the )?(?:message|mail text|data)|did not like our data|end of data|\[data\]|smtp:data|\(state 1[5-8]\)/i,
     'content',
   ],
   [
-    /in reply to rcpt|after (?:pipelined )?rcpt|did not like our rcpt|following rcpt|does not like recipient|rcpt to|\(state 1[34]\)/i,
+    /in reply to rcpt|after (?:pipelined )?rcpt|did not like our rcpt|following rcpt|does not like recipient|rcpt[ _]to|smtp:rcpt|rcpt command|\(state 1[34]\)/i,
     'recipient',
   ],
   [
-    /in reply to mail from|after (?:pipelined )?mail from|did not like our mail|does not like sender|mail from:/i,
+    /in reply to mail from|after (?:pipelined )?mail from|did not like our mail|does not like sender|mail from:|mail_from|mail command/i,
     'mail',
   ],
   [

@@ -4,6 +4,7 @@ import type { BounceType } from '#/domain/bounce-types.ts';
 import { classifyEvidence, isTemporary, type Verdict } from './classify-evidence.ts';
 import { evidenceOf, type Step } from './evidence.ts';
 import type { DeliveryAction } from './returned.ts';
+import { foldAccents, unknownAbroad } from './rules/languages.ts';
 
 export interface FailureFacts {
   /** Diagnostic-Code, or the lines about the recipient. */
@@ -36,7 +37,10 @@ export function judge({ text, reason = '', notice, status = null, action }: Fail
   const verdict = verdictOf(stages, { code, status: best, step });
   const temporary = verdict.temporary || isTemporary({ code, status: best });
   return {
-    type: action === 'delayed' ? 'TRANSIENT' : proven(verdict, { code, status: best, step, text: stages.join('\n') }),
+    type:
+      action === 'delayed'
+        ? 'TRANSIENT'
+        : proven(verdict, { code, status: best, step, text: [text, reason, notice.slice(0, 8_000)].join('\n') }),
     temporary: action === 'delayed' || temporary,
     status: ownStatus,
     smtpCode: code,
@@ -44,9 +48,22 @@ export function judge({ text, reason = '', notice, status = null, action }: Fail
   };
 }
 
-/** Exchange (MAPI's 000C05A6), Domino, Exim's routers, IMail, Postfix's local delivery: whoever speaks of his own users. */
-const DIRECTORY =
-  /000C05A6|MSEXCH:MSExchangeMTA|not recognized|director(?:y|ies)|address ?book|unknown user: ?["a-z]|final delivery|unrouteable|valid user of|no mailbox here/i;
+/** Words of those who speak of their own users. */
+const KEEPERS: readonly RegExp[] = [
+  // Exchange by MAPI's number and by its sentences; Domino; whoever asked a directory.
+  /000C05A6|MSEXCH:MSExchangeMTA|RESOLVER\.ADR|not recognized|exists? (?:at|in) the organi[sz]ation|director(?:y|ies)|address ?book/i,
+  // Local delivery of Exim, Postfix, Sendmail, qmail with vpopmail, Cyrus, Dovecot, Mail.ru.
+  /unrouteable|unknown user: ?["a-z]|no mailbox here|vpopmail|vdelivermail|mail\.local|\blmtp\b|local (?:user|mailbox|delivery)|final delivery|valid user of|(?:known|unknown) here\b|(?:known|unknown|user|mailbox) (?:at|on|in) this (?:site|system|server|host|domain)/i,
+  // Servers that keep mailboxes, and put the reason beside the address or name themselves.
+  /\(user not found\)|^\W{0,5}(?:user not found|unknown user|no such user)\W{1,3}\S+@|no such user \(|unknown user account|\b(?:groupwise|kerio|mdaemon|mailenable|surgemail|communigate|imail server|zimbra|stalwart|haraka)\b/im,
+];
+
+/** Gateways and filters copy English replies; who writes in another language is the provider of the mailbox. */
+function speaksOfOwnUsers(text: string): boolean {
+  // Sendmail's transcript marks with `<<<` what the other side said; a bare line is its own.
+  const own = /^\d{3} (?:5\.1\.1 )?<?[^\s<>]{1,200}\.\.\. User unknown/im.test(text) && !/^\s{0,5}<<< /m.test(text);
+  return own || KEEPERS.some((pattern) => pattern.test(text)) || unknownAbroad.test(foldAccents(text.toLowerCase()));
+}
 
 /**
  * Filters of carriers, providers and firewalls say "user unknown" of users they know, after DATA or in a notice of their own.
@@ -70,7 +87,7 @@ function proven(
   if (unproven === null || (by === 'words' && step === 'recipient')) return type;
   if (status !== null && !/^5\.(?:0\.0|2\.[01]|3\.0)$/.test(status)) return type;
   if (code !== null && code !== 550) return type;
-  return DIRECTORY.test(text) ? type : unproven;
+  return speaksOfOwnUsers(text) ? type : unproven;
 }
 
 function verdictOf(stages: readonly string[], known: Parameters<typeof evidenceOf>[1]): Verdict {
@@ -106,9 +123,13 @@ function citedReplies(notice: string): string {
 
 /** Sentences that every report of a system carries, whatever the reason: they would be taken for one. */
 const BOILERPLATE =
-  /this (?:message|is|mail|e-?mail|notification|report) (?:was |is |has been )?(?:an? )?(?:created |generated |sent )?(?:automatic\w*|by|mime|a permanent)|permanent (?:fatal )?errors?\b.{0,30}$|given up|sorry it didn't|do not reply|no further (?:delivery )?attempts|for (?:further|more) (?:assistance|information)|problem report|delete your own text|mime-encapsulated|attached|the original message (?:was|follows)|(?:delivery )?status notification|auto(?:matic)?(?:ally)?[- ]generated|could not be delivered to (?:one or more|the following)|following (?:address|recipient)|(?:message|mail) that you sent|^(?:subject|date|from|to|sent|message-id|cc|arrival-date|received)\s?:|transcript of session|copy of (?:the|your)|mail delivery (?:failed|system|subsystem)|returned to sender|antivirus|nod32|avast|unsubscribe|confidential/i;
+  /this (?:message|is|mail|e-?mail|notification|report) (?:was |is |has been )?(?:an? )?(?:created |generated |sent )?(?:automatic\w{0,15}|by|mime|a permanent)|permanent (?:fatal )?errors?\b.{0,30}$|given up|sorry it didn't|do not reply|no further (?:delivery )?attempts|for (?:further|more) (?:assistance|information)|problem report|delete your own text|mime-encapsulated|attached|the original message (?:was|follows)|(?:delivery )?status notification|auto(?:matic)?(?:ally)?[- ]generated|could not be delivered to (?:one or more|the following)|following (?:address|recipient)|(?:message|mail) that you sent|^(?:subject|date|from|to|sent|message-id|cc|arrival-date|received)\s?:|transcript of session|copy of (?:the|your)|mail delivery (?:failed|system|subsystem)|returned to sender|antivirus|nod32|avast|unsubscribe|confidential/i;
+
+const SAYS_WHY = /\b(?:because|due to|reason)\b/i;
 
 function plainWords(notice: string): string {
   const lines = notice.split('\n', 200).map((line) => line.trim());
-  return lines.filter((line) => line !== '' && !BOILERPLATE.test(line.slice(0, 300))).join('\n');
+  return lines
+    .filter((line) => line !== '' && (SAYS_WHY.test(line) || !BOILERPLATE.test(line.slice(0, 300))))
+    .join('\n');
 }

@@ -81,6 +81,8 @@ function reportIn(octets: string): Part | null {
 
 interface Report {
   readonly declared: boolean;
+  /** The status is a part of its own; else its fields stand in somebody's text. */
+  readonly typed: boolean;
   readonly status: DeliveryStatus | null;
   readonly notice: string;
   readonly original: OriginalMessage | null;
@@ -89,7 +91,8 @@ interface Report {
 function readReport(root: Part, leaves: readonly Leaf[]): Report {
   const { notice, original: following } = splitNotice(noticeOf(root, leaves));
   const declared = root.params.get('report-type')?.toLowerCase() === 'delivery-status';
-  return { declared, status: statusOf(leaves, notice), notice, original: originalOf(leaves, following) };
+  const typed = leaves.some(({ part }) => STATUS_TYPES.has(part.type));
+  return { declared, typed, status: statusOf(leaves, notice), notice, original: originalOf(leaves, following) };
 }
 
 /** Text before and beside the returned message: of alternatives the first that says something. */
@@ -130,6 +133,7 @@ function statusOf(leaves: readonly Leaf[], notice: string): DeliveryStatus | nul
 
 function bounce(report: Report, envelope: Envelope): Bounce | Notice | null {
   const { status, original } = report;
+  if (status !== null && !report.typed && isConversation(envelope)) return null;
   const recipients = status === null ? fromNotice(report, envelope) : fromStatus(status, report, envelope);
   if (recipients === null) return null;
   const failed = recipients.filter(({ type }) => type !== null);
@@ -228,12 +232,17 @@ function failedRecipients({ fields }: Envelope): readonly string[] {
   return [...new Set(addresses.filter((address) => address !== null))].slice(0, MAX_RECIPIENTS);
 }
 
+/** Who answers quotes; a report does not answer, save those of Microsoft, which are from a daemon. */
+function isConversation(envelope: Envelope): boolean {
+  if (isFromDaemon(envelope)) return false;
+  return valueOf(envelope.fields, 'references') !== '';
+}
+
 function isReport({ declared, notice, original }: Report, envelope: Envelope): boolean {
   const words = hasReportWords(notice);
   const subject = hasReportSubject(envelope);
   const daemon = isFromDaemon(envelope);
-  // A person who answers quotes; a report does not answer, save those of Microsoft, which are from a daemon.
-  if (!daemon && valueOf(envelope.fields, 'references') !== '') return false;
+  if (isConversation(envelope)) return false;
   if (
     isAnswer(envelope, notice) &&
     !(daemon && (words || subject)) &&

@@ -1,5 +1,6 @@
 // Octets to text, for reports whose senders did not read the standards: transfer encodings, charsets and HTML, each in one
 // pass over bounded input, and never an error.
+import { decodeText, isCharset } from '../mime/charset.ts';
 
 /** Octets as characters of the same number, with every line end (CRLF, LF, CR) as one LF. */
 export function octetText(source: Uint8Array, limit: number): string {
@@ -32,26 +33,16 @@ function decodeQuotedPrintable(body: string): string {
     .replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
-/** Names that the Encoding Standard does not know, or that are declared for plain ASCII. */
-const CHARSET_ALIASES: Readonly<Record<string, string>> = {
-  'unicode-1-1-utf-7': 'windows-1252',
-  'utf-7': 'windows-1252',
-  'us-ascii': 'windows-1252',
-  'iso-8859-8-e': 'iso-8859-8',
-  cp932: 'shift_jis',
-  cp936: 'gbk',
-  cp949: 'euc-kr',
-  cp950: 'big5',
-  'x-unknown': 'utf-8',
-  'unknown-8bit': 'utf-8',
-};
 const JAPANESE = /^(?:iso-2022-jp|euc-jp|shift_jis|cp932|x-sjis|x-euc)/;
 
 /** Octets to characters by the declared charset; where that cannot be right, by the one that fits. */
 export function decodeCharset(octets: string, declared: string): string {
-  if (!PAST_ASCII.test(octets)) return octets.includes('\x1b$') ? decodeAs(octets, 'iso-2022-jp') : octets;
   const label = declared.trim().toLowerCase();
-  const text = label === '' || label === 'us-ascii' ? null : decodeAs(octets, CHARSET_ALIASES[label] ?? label);
+  if (!PAST_ASCII.test(octets)) {
+    if (SEVEN_BITS.test(label) && isCharset(label)) return decodeAs(octets, label);
+    return octets.includes('\x1b$') ? decodeAs(octets, 'iso-2022-jp') : octets;
+  }
+  const text = label === '' || label === 'us-ascii' || !isCharset(label) ? null : decodeAs(octets, label);
   if (text !== null && !text.includes('\ufffd')) return text;
   const guesses = JAPANESE.test(label) ? ['utf-8', 'euc-jp', 'shift_jis'] : ['utf-8'];
   for (const guess of guesses) {
@@ -61,14 +52,12 @@ export function decodeCharset(octets: string, declared: string): string {
   return text ?? decodeAs(octets, 'windows-1252');
 }
 
+/** These say with ASCII alone what is none: UTF-7 of old Exchange, the stateful ones of East Asia. */
+const SEVEN_BITS = /utf-7|^hz-gb|^iso-2022-/;
 const PAST_ASCII = /[\x80-\xff]/;
 
-function decodeAs(octets: string, label: string): string {
-  try {
-    return new TextDecoder(label).decode(Buffer.from(octets, 'latin1'));
-  } catch {
-    return new TextDecoder('windows-1252').decode(Buffer.from(octets, 'latin1'));
-  }
+function decodeAs(octets: string, charset: string): string {
+  return decodeText(Buffer.from(octets, 'latin1'), charset);
 }
 
 /** RFC 2047 in a field's value: what is no valid encoded word stays as it is. */

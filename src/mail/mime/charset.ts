@@ -1,5 +1,5 @@
 // Octets to text, for the names of charsets that mail uses. What Node's decoder lacks is added here: UTF-7, the stateful
-// Korean and Chinese encodings, two code pages of DOS, and names that no standard has.
+// Korean and Chinese encodings, three code pages of DOS, and names that no standard has.
 import { asBuffer } from './line-ends.ts';
 
 /** Names that TextDecoder does not know, or reads as something else than mail means. */
@@ -41,12 +41,15 @@ const aliases: Readonly<Record<string, string>> = {
   ascii: 'us-ascii',
   ibm437: 'cp437',
   ibm850: 'cp850',
+  ibm852: 'cp852',
   'unicode-1-1-utf-7': 'utf-7',
   csunicode11utf7: 'utf-7',
 };
 
 const CP437 =
   'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0';
+const CP852 =
+  'ÇüéâäůćçłëŐőîŹÄĆÉĹĺôöĽľŚśÖÜŤťŁ×čáíóúĄąŽžĘę¬źČş«»░▒▓│┤ÁÂĚŞ╣║╗╝Żż┐└┴┬├─┼Ăă╚╔╩╦╠═╬¤đĐĎËďŇÍÎě┘┌█▄ŢŮ▀ÓßÔŃńňŠšŔÚŕŰýÝţ´\u00ad˝˛ˇ˘§÷¸°¨˙űŘř■\u00a0';
 const CP850 =
   'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u00ad±‗¾¶§÷¸°¨·¹³²■\u00a0';
 
@@ -58,6 +61,7 @@ const own: Readonly<Record<string, Decode>> = {
   'iso-2022-kr': (bytes) => shifted(bytes, 'euc-kr'),
   'hz-gb-2312': (bytes) => decodeHz(bytes),
   cp437: (bytes) => byTable(bytes, CP437),
+  cp852: (bytes) => byTable(bytes, CP852),
   cp850: (bytes) => byTable(bytes, CP850),
 };
 

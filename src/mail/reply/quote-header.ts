@@ -1,6 +1,6 @@
 // Finds where a quotation is announced: "On … wrote:" in many languages and over several lines, the written-out header of
 // Outlook, a line of hyphens. What is looked at for one line is bounded, so the whole is linear.
-import { ENDS_WITH_VERB, FORWARDED, HAS_VERB, type Label, labelOf, OPENINGS, ORIGINAL } from './words.ts';
+import { ENDS_WITH_VERB, FORWARDED, HAS_VERB, type Label, labelOf, OPENINGS, ORIGINAL, QUOTING } from './words.ts';
 import type { Line } from './lines.ts';
 
 export interface QuoteHeader {
@@ -33,9 +33,14 @@ const INVISIBLE = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 const OPENING = new RegExp(`^[\\s*"'-]{0,4}(?:${OPENINGS})(?![\\p{L}])`, 'iu');
 const DATE_FIRST = /^\s{0,4}(?:\p{L}{2,12}[.,]{0,2}\s)?\d{1,4}[./\s-]/u;
 
+/** `>>> Anna <a@b.example> 3/5/2024 3:41 PM >>>`: looks quoted, and announces what is not. */
+const GROUPWISE = /^>>> .{1,200}\d[:.]\d\d.{0,6} >>>\s{0,3}$/;
+
 export function quoteHeaderAt(lines: readonly Line[], index: number): QuoteHeader | null {
   const line = lines[index];
-  if (line === undefined || line.quoted || line.blank) return null;
+  if (line === undefined || line.blank) return null;
+  if (GROUPWISE.test(line.text)) return { lines: 1, before: '', forwards: false };
+  if (line.quoted) return null;
   return separator(lines, index) ?? headerBlock(lines, index) ?? announcement(lines, index);
 }
 
@@ -115,6 +120,7 @@ function announcement(lines: readonly Line[], index: number): QuoteHeader | null
     if (text.length > MAX_LENGTH || solid > 5) return null;
     if (isAnnouncement(text, lines, at)) return { lines: at - index + 1, before: own.before, forwards: false };
     // A sentence that ends is no part of an announcement; nor does one go over a blank line without a reason.
+    if (/\p{Ll}{4,}[.!?]\s*$/u.test(next.text)) return null;
     if (lines[at + 1]?.blank === true && !opens(text)) return null;
   }
   return null;
@@ -133,6 +139,7 @@ export function forwards(line: Line): boolean {
 const opens = (text: string) => OPENING.test(text) && (YEAR.test(text) || TIME.test(text) || NUMERIC_DATE.test(text));
 
 function mayBegin(text: string): boolean {
+  if (QUOTING.test(text)) return true;
   if (!/\d/.test(text)) return HAS_VERB.test(text) || (MAIL.test(text) && text.length < 200);
   return (
     TIME.test(text) || NUMERIC_DATE.test(text) || YEAR.test(text) || DAY_AND_MONTH.test(text) || HAS_VERB.test(text)
@@ -146,6 +153,7 @@ function isAnnouncement(text: string, lines: readonly Line[], at: number): boole
   if (!colon && OLD_GMAIL.test(text)) return lines[nextSolid(lines, at + 1)]?.quoted === true;
   if (!colon && !ENDS_WITH_VERB.test(tail)) return false;
   const verb = !colon || HAS_VERB.test(text);
+  if (colon && QUOTING.test(text)) return lines[nextSolid(lines, at + 1)]?.quoted === true;
   const mail = MAIL.test(text);
   const time = TIME.test(text);
   const date = NUMERIC_DATE.test(text) || (DAY_AND_MONTH.test(text) && (YEAR.test(text) || time));

@@ -13,7 +13,7 @@ const WROTE = list(
     'schreef|geschreven|schrijft|het volgende geschreven|skryf|het geskryf|skrev|skrifaði|skriver|' +
     'kirjoitti|kirjutas|rakstīja|rašė|parašė|napisał|napisała|napisał(a)|napisali|pisze|napsal|' +
     'napsala|napsal(a)|napísal|napísala|napísal(a)|napisao|napisala|napisao/la|piše|je pisal|' +
-    'je pisala|je napisal|je napisala|писал|писала|писал(а)|написал|написала|написал(а)|пишет|пише|' +
+    'je pisala|je napisal|je napisala|писал|писала|писал(а)|писали|написали|написал|написала|написал(а)|пишет|пише|' +
     'написав|написала|написав(ла)|написао|написа|напісаў|напісала|írta|ezt írta|a következőt írta|' +
     'yazdı|şunu yazdı|şunları yazdı|yazmış|έγραψε|shkroi|menulis|đã viết|viết|ditulis|sumulat|' +
     'idatzi du|aliandika|kirjoittaa|yazıb',
@@ -28,6 +28,10 @@ const WROTE_ANYWHERE = list(
 /** How such a line begins where it begins with a word. */
 export const OPENINGS =
   'on|at|in|am|den|le|el|em|il|op|w dniu|dnia|dne|dňa|på|pada|în data|la data|il giorno|il|a|fecha|data|ngày|vào|tarihinde|στις|в|у|о|em|dia|den|kl|um|ke|dana|ve|kuu|2\\d{3}';
+
+/** Horde and its like put the word first: `Quoting Anna <a@b.example>:`. */
+export const QUOTING =
+  /^[\s*"'-]{0,4}(?:quoting|zitat von|citando(?: a)?|citation de|citaat van|citat från|citerer|cytat|citace|цитирую|цитата|alıntı) .{1,200}[:：]\s*$/iu;
 
 export type Label = 'from' | 'date' | 'to' | 'cc' | 'subject';
 

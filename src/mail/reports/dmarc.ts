@@ -1,5 +1,6 @@
 // DMARC aggregate reports: RFC 7489 Appendix C, its drafts, and RFC 9990. Absent values are null: defaults are for who
 // reads them.
+import { parseDate } from '../mime/dates.ts';
 import { type ReportLimits, ReportRefused } from './limits.ts';
 import { child, childrenOf, decodeXml, parseXml, textIn, type XmlElement } from './xml.ts';
 
@@ -132,12 +133,17 @@ function whole(text: string | null): number | null {
   return Number.isSafeInteger(value) && value >= 0 ? value : null;
 }
 
-/** Some write a date where RFC 7489 wants seconds. */
+/** Seconds of the year 5138: what is more is milliseconds. */
+const MOST_SECONDS = 1e11;
+
+/** Some write a date where RFC 7489 wants seconds, ISO 8601's or a mail's. */
 function seconds(text: string | null): number | null {
   if (text === null) return null;
   const plain = whole(text);
-  if (plain !== null) return plain;
+  if (plain !== null) return plain < MOST_SECONDS ? plain : Math.trunc(plain / 1_000);
   const zoned = /(?:[zZ]|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text.replace(' ', 'T')}Z`;
-  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(/T/.test(zoned) ? zoned : text) : Number.NaN;
+  const time = /^\d{4}-\d\d-\d\d/.test(text)
+    ? Date.parse(/T/.test(zoned) ? zoned : text)
+    : (parseDate(text)?.getTime() ?? Number.NaN);
   return Number.isNaN(time) ? null : Math.floor(time / 1_000);
 }

@@ -1,5 +1,6 @@
 // Reasons that lie with us: who we are, where we send from, how often. They never condemn a recipient, so they are looked at
 // before all that sounds like an unknown user ("sender address rejected: user unknown" is about the sender).
+import { blockedAbroad, senderAbroad } from './languages.ts';
 import type { Rule } from './rule.ts';
 
 export const senderRules: readonly Rule[] = [
@@ -8,7 +9,7 @@ export const senderRules: readonly Rule[] = [
   // Exchange Online has a code for it.
   { type: 'DMARC_POLICY', status: /^5\.7\.509$/ },
   // Google Groups, in the language of the reader: "may not exist, or you have no permission to post".
-  { type: 'BLOCKED', raw: /groups\.google\.com\/support|permission to post/ },
+  { type: 'BLOCKED', raw: /groups\.google\.com\/support|permission to post|google ?groups/ },
 
   // Greylisting in all spellings. First, since some of them blame a list ("blocked using grey.rbl").
   {
@@ -19,41 +20,47 @@ export const senderRules: readonly Rule[] = [
   // Too much in too short a time. Google (ReceivingRate, UnsolicitedRate), Yahoo, Apple, QQ, docomo, Outlook, Postfix's anvil.
   {
     type: 'TRANSIENT',
-    text: /rate[- ]?limit|\bthrottl|(?:sending|connection|message|mail|delivery|receiving|hourly|unusual|abnormal|high) rate\b|at a rate that|rate (?:is )?(?:exceed|too)|too (?:quickly|frequent|fast|often|much (?:mail|load|traffic|e-?mail))/,
+    text: /rate[- ]?limit|\bthrottl|(?:sending|connection|message|mail|delivery|receiving|hourly|unusual|abnormal|high) rate\b|at a rate that|rate (?:is )?(?:exceed|too)|sent too (?:much|many)|too (?:quickly|frequent|fast|often|much (?:mail|load|traffic|e-?mail))/,
   },
   {
     type: 'TRANSIENT',
-    text: /too many (?:\w+ ){0,4}?(?:messages?|mails?|e-?mails|connections?|sessions?|concurrent|attempts|commands|deliveries|transactions|threads|smtp|simultaneous|open|parallel)\b|(?:excessive|unexpected|high|large) (?:\w+ )?(?:volume|number of)|frequency.{0,15}(?:limit|exceed|control)|(?:concurren\w+|simultaneous|parallel|maximum|max\.?|number of) (?:number of )?(?:\w+ )?(?:connections|sessions)|connections? (?:count|rate|limit|number|quota)|deferred due to/,
+    text: /too many (?:\w{1,25} ){0,4}?(?:messages?|mails?|e-?mails|connections?|sessions?|concurrent|attempts|commands|deliveries|transactions|threads|smtp|simultaneous|open|parallel)\b|(?:excessive|unexpected|high|large) (?:\w{1,25} )?(?:volume|number of)|frequency.{0,15}(?:limit|exceed|control)|(?:concurren\w{1,25}|simultaneous|parallel|maximum|max\.?|number of) (?:number of )?(?:\w{1,25} )?(?:connections|sessions)|connections? (?:count|rate|limit|number|quota)|deferred due to/,
   },
   {
     type: 'TRANSIENT',
-    text: /(?:daily|hourly|sending|submission|messages?|mails?|e-?mails|outgoing|outbound|receiving|incoming|transmission) (?:\w+ )?(?:limit|quota)s?\b.{0,30}(?:exceed|reach|hit|over)|(?:exceed|reach|hit|over)\w* .{0,40}(?:daily|hourly|sending|per (?:hour|day|minute|second|connection|session)|number of (?:messages|connections|recipients|mails|e-?mails)|sent? (?:limit|quota))|(?:messages?|mails?|recipients|e-?mails) per (?:hour|day|minute|second|connection|session)/,
+    text: /(?:daily|hourly|sending|submission|messages?|mails?|e-?mails|outgoing|outbound|receiving|incoming|transmission) (?:\w{1,25} )?(?:limit|quota)s?\b.{0,30}(?:exceed|reach|hit|over)|(?:exceed|reach|hit|over)\w{0,15} .{0,40}(?:daily|hourly|sending|per (?:hour|day|minute|second|connection|session)|number of (?:messages|connections|recipients|mails|e-?mails)|sent? (?:limit|quota))|(?:messages?|mails?|recipients|e-?mails)\b.{0,20}\b(?:per|this|each|every|last|an|one) (?:hour|day|minute|second|connection|session)/,
     unless: /mailbox|storage|size/,
   },
   // RFC 5321 §4.5.3.1.10: "too many recipients" is for the next transaction.
   {
     type: 'TRANSIENT',
-    text: /too many (?:\w+ )?(?:recipients|rcpts?|addresses)\b|multiple (?:destination )?(?:domains|recipients) .{0,20}not/,
-    unless: /invalid|unknown|bad|error/,
+    text: /too many (?:\w{1,25} )?(?:recipients|rcpts?|addresses)\b|multiple (?:destination )?(?:domains|recipients) .{0,20}not/,
+    unless: /invalid|unknown|bad|error|match|unique/,
+  },
+  // Codes of Hotmail (RP-001 …) and NetEase for the same.
+  {
+    type: 'TRANSIENT',
+    raw: /\brp-00\d\b|\b(?:hl:(?:icc|ifc|mep|itc)|rp:(?:cel|qrc|trc)|mi:(?:cel|dmc|sfq|stc|spb|nel|fac))\b/,
   },
   { type: 'TRANSIENT', raw: /\bts0[1-4]\b|\[ts0[0-4]\]|\btss0[4-6]\b/ },
 
   // A TLS that is demanded, or failed: we can mend it, and the next attempt may.
   {
     type: 'TRANSIENT',
-    text: /starttls|\btls (?:is )?(?:required|needed|negotiation|handshake|error)|(?:require\w*|needs?|without|support) (?:\w+ )?tls|handshake fail/,
+    text: /starttls|\btls (?:is )?(?:required|needed|negotiation|handshake|error)|(?:require\w{0,15}|needs?|without|support) (?:\w{1,25} )?tls|handshake fail/,
   },
 
   // Who may send in the name of the domain: SPF, DKIM, Sender ID. Free.fr and Hostpoint in their own words.
   {
     type: 'BLOCKED',
-    text: /\bspf\b|\bspf[- ]?(?:fail|check|record|error)|sender policy framework|\bdkim\b|sender-?id (?:check|fail|polic)|domainkeys?|not (?:allowed|permitted|authori[sz]ed|designated) (?:\w+ )?(?:to send|to use|sender|by (?:the )?domain)|(?:doesn't|does not) (?:allow|permit|designate) (?:sending|@ip|@fqdn|mails?|this|your)|unauthenticated (?:e-?mail|sender|message|mail)|authentication (?:information|checks?|results?)|forged|spoof|impersonat/,
+    text: /\bspf\b|\bspf[- ]?(?:fail|check|record|error)|sender policy framework|\bdkim\b|sender-?id (?:check|fail|polic)|domainkeys?|not (?:allowed|permitted|authori[sz]ed|designated) (?:\w{1,25} )?(?:to send|to use|sender|by (?:the )?domain)|(?:doesn't|does not) (?:allow|permit|designate) (?:sending|@ip|@fqdn|mails?|this|your)|unauthenticated (?:e-?mail|sender|message|mail)|authentication (?:information|checks?|results?)|forged|spoof|impersonat/,
+    unless: /quota|mail ?box (?:size|limit|is full)/,
   },
   { type: 'BLOCKED', status: /^5\.7\.2[0-9]$/, unless: /null ?mx|does not accept|no such|unknown/ },
   // Mail that needs a login: sent to the wrong port, or to a group that takes mail of its own people only (Exchange).
   {
     type: 'BLOCKED',
-    text: /fail\w* (?:to )?authenticat|authentication (?:is )?(?:required|needed|fail\w*|unsuccessful|must)|(?:must|need to|please) (?:first )?(?:be )?(?:log ?in|authenticat)|not (?:been )?authenticated|(?:smtp|pop|imap)[- ](?:auth|before-smtp)|pop before|login first|sendernotauthenticated|not (?:have )?(?:authorized|permission|permitted|allowed|enough rights).{0,30}(?:send|post|submit|deliver|e-?mail)|(?:only|members).{0,40}(?:may|can|allowed to|permitted to) (?:send|post)|restricted to (?:members|authenticated)|resolver\.rst/,
+    text: /fail\w{0,15} (?:to )?authenticat|authentication (?:is )?(?:required|needed|fail\w{0,15}|unsuccessful|must)|(?:must|need to|please) (?:first )?(?:be )?(?:log ?in|authenticat)|not (?:been )?authenticated|(?:smtp|pop|imap)[- ](?:auth|before-smtp)|pop before|login first|sendernotauthenticated|not (?:have )?(?:authorized|permission|permitted|allowed|enough rights).{0,30}(?:send|post|submit|deliver|e-?mail)|(?:only|members).{0,40}(?:may|can|allowed to|permitted to) (?:send|post)|restricted to (?:members|authenticated)|resolver\.rst/,
   },
 
   // Reverse DNS and HELO. Comcast, AOL, GMX, Google (5.7.25), Postfix, Exim; the host is never the recipient's here.
@@ -63,7 +70,7 @@ export const senderRules: readonly Rule[] = [
   },
   {
     type: 'BLOCKED',
-    text: /(?:helo|ehlo)\b.{0,60}(?:reject|invalid|need|require|not|denied|mismatch|forbidden|refus|bogus|fake|must|does)|(?:invalid|bad|bogus|fake|need|reject\w*).{0,30}(?:helo|ehlo)\b/,
+    text: /(?:helo|ehlo)\b.{0,60}(?:reject|invalid|need|require|not|denied|mismatch|forbidden|refus|bogus|fake|must|does)|(?:invalid|bad|bogus|fake|need|reject\w{0,15}).{0,30}(?:helo|ehlo)\b/,
   },
 
   // Lists of addresses of the web are about the content.
@@ -79,8 +86,9 @@ export const senderRules: readonly Rule[] = [
   },
   {
     type: 'BLOCKED',
-    text: /(?:invalid|unknown|bad|illegal|unverified|unresolvable|forbidden|rejected|denied|blocked|refused|disallowed|unacceptable|blacklisted|local) (?:\w+ )?(?:sender|originator|from address|return path|mail from)\b|domain of (?:the )?sender|sender(?:'s)? domain|sender verif|callback (?:verif|lookup)|verify (?:the )?sender|(?:needed|required) for (?:the )?sender|sender.{0,20}callout|(?:address|identit\w+) (?:is |are )?not verified|identities failed/,
+    text: /(?:invalid|unknown|bad|illegal|unverified|unresolvable|forbidden|rejected|denied|blocked|refused|disallowed|unacceptable|blacklisted|local) (?:\w{1,25} )?(?:sender|originator|from address|return path|mail from)\b|domain of (?:the )?sender|sender(?:'s)? domain|sender verif|callback (?:verif|lookup)|verify (?:the )?sender|(?:needed|required) for (?:the )?sender|sender.{0,20}callout|(?:address|identit\w{1,25}) (?:is |are )?not verified|identities failed/,
   },
+  { type: 'BLOCKED', text: senderAbroad },
   { type: 'BLOCKED', status: /^5\.1\.[78]$/ },
   // An answer to MAIL FROM speaks of its address, whatever its words.
   {
@@ -93,7 +101,7 @@ export const senderRules: readonly Rule[] = [
   // Lists of hosts are about us.
   {
     type: 'BLOCKED',
-    raw: /spamhaus|spamcop|\bsorbs\b|barracudacentral|\bdnsbl|\brbls?\b|\brbl[-.]|uceprotect|backscatterer|\bpsbl|mailspike|invaluement|abuseat|abusix|manitu|nixspam|senderscore|spamrl|\bnjabl|cloudmark|hostkarma|spameatingmonkey|\bgbudb|\bcbl\b|\bxbl\b|\bpbl\b|\bsbl\b|trendmicro|ipcheck\.proofpoint|prs\.proofpoint|lashback|mail-abuse\.|ordb\.org|five-?ten|spfbl|senderbase|talosintelligence|mailchannels|\bmaps\b.{0,10}(?:rbl|dul)|\btss0[7-9]\b|\btss1\d\b|\bs3[0-9]{3}\b|\bs[cb]-00[1-4]\b|\bdu-00[12]\b|\bhvu:|\bcon:b\d|\brtr:|\brly:/,
+    raw: /spamhaus|spamcop|\bsorbs\b|barracudacentral|\bdnsbl|\brbls?\b|\brbl[-.]|uceprotect|backscatterer|\bpsbl|mailspike|invaluement|abuseat|abusix|manitu|nixspam|senderscore|spamrl|\bnjabl|cloudmark|hostkarma|spameatingmonkey|\bgbudb|\bcbl\b|\bxbl\b|\bpbl\b|\bsbl\b|trendmicro|ipcheck\.proofpoint|prs\.proofpoint|lashback|mail-abuse\.|ordb\.org|five-?ten|spfbl|senderbase|talosintelligence|mailchannels|\bmaps\b.{0,10}(?:rbl|dul)|\btss0[7-9]\b|\btss1\d\b|\bs3[0-9]{3}\b|\b(?:sc|sb|ou|dy|du|ph)-00\d\b|\bhvu:|\bcon:b\d|\brtr:|\brly:/,
   },
   {
     type: 'BLOCKED',
@@ -101,7 +109,7 @@ export const senderRules: readonly Rule[] = [
   },
   {
     type: 'BLOCKED',
-    text: /\breputation\b|(?:bad|poor|low) (?:\w+ )?(?:reputation|score|trust|history)|sender ?score|not (?:well )?known (?:for|good)|too (?:many|much) (?:\w+ ){0,3}(?:spam|complaints|abuse|bad|invalid|unknown|errors?|junk|bounces|nonexist\w+)|user complaints|suspicious (?:activity|connection|ip|sender)/,
+    text: /\breputation\b|(?:bad|poor|low) (?:\w{1,25} )?(?:reputation|score|trust|history)|sender ?score|not (?:well )?known (?:for|good)|too (?:many|much) (?:\w{1,25} ){0,3}(?:spam|complaints|abuse|bad|invalid|unknown|errors?|junk|bounces|nonexist\w{1,25})|user complaints|suspicious (?:activity|connection|ip|sender)/,
   },
   {
     type: 'BLOCKED',
@@ -109,13 +117,15 @@ export const senderRules: readonly Rule[] = [
   },
   {
     type: 'BLOCKED',
-    text: /(?:client|sending|your|source|remote|connecting|originating|the|this)(?: ?(?:smtp|mail|e-?mail|client|message|sending|source|originating))? ?(?:host|server|ip|ip address|mta|network|domain|mail ?server|system|isp|service|address range|subnet|adress\w*)\b[^.;]{0,40}\b(?:reject|refus|denied|deni|block|bloqu|bann|barr|forbid|prohibit|not (?:welcome|allowed|permitted|accepted|authori[sz]ed)|restrict|filtered)|connections? (?:from .{1,40} )?(?:is |are |was )?(?:denied|rejected|blocked|not (?:allowed|accepted|permitted))|(?:access|mail|messages?|e-?mails?|traffic|deliver\w*)\b (?:is |was |are |were |has been |have been |will be |will not be |not )?(?:denied|refused|blocked|rejected|forbidden|prohibited|not accepted|not allowed|(?<=not )accepted) (?:to|from|for|by) (?:your|this|the sending|@ip|@fqdn|ip\b|client|host\b)|ip (?:source )?(?:bloqu|block|bann|refus|reject)|banned (?:ip|sender|host|sending)|(?:host |client )?network not allowed|forbidden by your ip/,
+    text: /(?:client|sending|your|source|remote|connecting|originating|the|this)(?: ?(?:smtp|mail|e-?mail|client|message|sending|source|originating))? ?(?:host|server|ip|ip address|mta|network|domain|mail ?server|system|isp|service|address range|subnet|adress\w{0,15})\b[^.;]{0,40}\b(?:reject|refus|denied|deni|block|bloqu|bann|barr|forbid|prohibit|not (?:welcome|allowed|permitted|accepted|authori[sz]ed)|restrict|filtered)|connections? (?:from .{1,40} )?(?:is |are |was )?(?:denied|rejected|blocked|not (?:allowed|accepted|permitted))|(?:access|mail|messages?|e-?mails?|traffic|deliver\w{0,15})\b (?:is |was |are |were |has been |have been |will be |will not be |not )?(?:denied|refused|blocked|rejected|forbidden|prohibited|not accepted|not allowed|(?<=not )accepted) (?:to|from|for|by) (?:your|this|the sending|@ip|@fqdn|ip\b|client|host\b)|ip (?:source )?(?:bloqu|block|bann|refus|reject)|banned (?:ip|sender|host|sending)|(?:host |client )?network not allowed|forbidden by your ip/,
     unless: /user unknown|unknown user|no such user|recipient address rejected/,
   },
+
+  { type: 'BLOCKED', text: blockedAbroad },
 
   // Nobody's relay, and mail that came to the wrong machine. No verdict on the recipient: often it is a fault of setup.
   {
     type: 'BLOCKED',
-    text: /relay(?:ing)?(?: ?access| mail| attempt| is| of| to| for| this)*\W{0,3}(?:denied|not (?:permitted|allowed|authori[sz]ed|enabled|supported|accepted)|prohibited|refused|restrict|forbidden|disabled|blocked|rejected)|(?:not|un)(?: \w+)? ?(?:able|configured|permitted|allowed|authori[sz]ed|going|willing) to relay|(?:cannot|can't|can not|won't|will not|do(?:es)? not|don't|never|not|no|unable to|unauthori[sz]ed|attempted|illegal|third[- ]party) relay|no relay|relay not|insecure mail relay|open relay|not (?:a|an|an? open) relay|rcpthosts|not (?:in|on) (?:my|our|the) (?:list of )?(?:allowed|relay|accepted) ?(?:domains|hosts|rcpthosts)?|isn't (?:in|on) (?:my|our) (?:list of )?allowed|we don't handle mail for|not accept(?:ing)? mail for (?:this|that) domain|not a gateway|is not (?:a )?(?:local|hosted) domain|non-?accepted domain/,
+    text: /relay(?:ing)?(?: ?access| mail| attempt| is| of| to| for| this){0,6}\W{0,3}(?:denied|not (?:permitted|allowed|authori[sz]ed|enabled|supported|accepted)|prohibited|refused|restrict|forbidden|disabled|blocked|rejected)|(?:not|un)(?: \w{1,25})? ?(?:able|configured|permitted|allowed|authori[sz]ed|going|willing) to relay|(?:cannot|can't|can not|won't|will not|do(?:es)? not|don't|never|not|no|unable to|unauthori[sz]ed|attempted|illegal|third[- ]party) relay|no relay|relay not|insecure mail relay|open relay|not (?:a|an|an? open) relay|rcpthosts|not (?:in|on) (?:my|our|the) (?:list of )?(?:allowed|relay|accepted) ?(?:domains|hosts|rcpthosts)?|isn't (?:in|on) (?:my|our) (?:list of )?allowed|we don't handle mail for|not accept(?:ing)? mail for (?:this|that) domain|not a gateway|is not (?:a )?(?:local|hosted) domain|non-?accepted domain/,
   },
 ];
