@@ -297,7 +297,10 @@ async function startSmtp(
 function incomingOf(stack: AsyncDisposableStack, deps: Deps): InboundSeam {
   const { dns, clock, log, mailHost } = deps;
   const authentication = stack.use(createMailAuthentication({ dns, clock, log, host: mailHost }));
-  const receiver = stack.use(createReceiver(deps, { authenticate: (mail) => authentication.authenticate(mail) }));
+  const receiver = stack.use(createReceiver(deps, {
+      authenticate: (mail) => authentication.authenticate(mail),
+      scoreSpam: null,
+    }));
   return { recipients: createRecipients(deps), receiver };
 }
 

@@ -1,6 +1,7 @@
 // `veredus serve`: the database, the migrations, and the processes that run the roles; then waits for the end.
 import { AggregatorRegistry } from 'prom-client';
 import { createBase } from '#/app.ts';
+import { endArrivalLeases } from '#/db/arrivals.ts';
 import { endAllLeases } from '#/db/delivery-queue.ts';
 import { endWebhookLeases } from '#/db/webhook-work.ts';
 import { migrateToLatest } from '#/db/migrate.ts';
@@ -70,6 +71,7 @@ async function prepareInstallation(config: Config, connectionString: string, sec
     await writeInSystemScope(base.system, systemClock.now(), async (scope) => {
       await endAllLeases(scope);
       await endWebhookLeases(scope);
+      await endArrivalLeases(scope);
     });
   }
   await assertSharedKey(base);

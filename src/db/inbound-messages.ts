@@ -12,7 +12,7 @@ import type { InboundMessagesTable } from './tables.gen.ts';
 export type InboundMessageRow = Selectable<InboundMessagesTable>;
 /** jsonb as text; its place in the log is that of the transaction. */
 export type NewInboundMessage = {
-  [K in Exclude<keyof InboundMessageRow, 'logXact' | 'spamScore'>]: K extends
+  [K in Exclude<keyof InboundMessageRow, 'logXact'>]: K extends
     | 'people'
     | 'attachments'
     | 'authentication'
@@ -47,6 +47,7 @@ const spec: InsertSpec<NewInboundMessage> = {
     dateHeader: 'text',
     attachments: 'jsonb',
     size: 'int',
+    spamScore: 'float8',
     authentication: 'jsonb',
   },
   computed: { log_xact: LOG_XACT },
@@ -138,21 +139,4 @@ export async function requeueInboundMessage(
     .where('status', 'in', [...from])
     .returningAll()
     .executeTakeFirst();
-}
-
-/** `results`: JSON. */
-export async function setInboundAuthentication(
-  scope: SystemWriteScope,
-  messages: readonly { readonly accountId: string; readonly id: string }[],
-  results: string,
-): Promise<void> {
-  for (const { accountId, id } of messages) {
-    await scope.tx
-      .updateTable('inboundMessages')
-      .set({ authentication: results })
-      .where('accountId', '=', accountId)
-      .where('id', '=', id)
-      .where('bucket', '=', bucketOfMessage(id))
-      .execute();
-  }
 }

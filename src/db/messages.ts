@@ -61,7 +61,7 @@ export async function insertMessages(scope: WriteScope, messages: readonly NewMe
 }
 
 /** A stored piece is at most this long, so that large content can be read in parts. */
-const PIECE_BYTES = 1024 * 1024;
+export const PIECE_BYTES = 1024 * 1024;
 
 /**
  * Encoded content (src/mail/content.ts) of many messages. All bytes travel as one binary parameter that PostgreSQL cuts:

@@ -278,6 +278,8 @@ export interface SpoolFile extends AsyncDisposable {
   /** One after the other: the next begins when this has ended. */
   write(bytes: Uint8Array): Promise<void>;
   read(): Promise<Buffer>;
+  /** From its beginning, in pieces of some ten kilobytes. */
+  stream(): AsyncIterable<Buffer>;
 }
 
 export interface Spool {

@@ -29,6 +29,8 @@ export interface ReceivedSource {
   readonly size: number;
   /** Whole. A large one is read from the spool each time: keep it no longer than needed. */
   read(): Promise<Buffer>;
+  /** From its beginning, never whole in memory where it is large. */
+  stream(): AsyncIterable<Buffer>;
 }
 
 export interface Receiver {
