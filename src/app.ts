@@ -43,6 +43,7 @@ import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
+import { createLoad } from '#/runtime/load.ts';
 import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
 import { createPasswords } from '#/runtime/password-hash.ts';
 import { systemRandom } from '#/runtime/random.ts';
@@ -300,6 +301,7 @@ function incomingOf(stack: AsyncDisposableStack, deps: Deps): InboundSeam {
   const receiver = stack.use(createReceiver(deps, {
       authenticate: (mail) => authentication.authenticate(mail),
       scoreSpam: null,
+      load: createLoad(),
     }));
   return { recipients: createRecipients(deps), receiver };
 }

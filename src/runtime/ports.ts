@@ -54,6 +54,11 @@ export interface Ids {
   nextInBucket(bucket: number): string;
 }
 
+export interface Load {
+  /** Of the last moments, how much of its time this process was busy or waited for a processor: 0 to 1. */
+  share(): number;
+}
+
 /** Structured log lines. Fields must never hold secrets, address lists or bodies (docs: operations). */
 export interface Log {
   debug(fields: object, message: string): void;

@@ -10,6 +10,7 @@ import { type ArrivalRow, claimArrivals, readArrivalContents, releaseArrivals } 
 import { createBatcher } from '#/db/batcher.ts';
 import { writeInSystemScope, writeStatement } from '#/db/scope.ts';
 import { decodeLargeStored, decodeStored } from '#/mail/content.ts';
+import type { Load } from '#/runtime/ports.ts';
 import type { Deps } from '../deps.ts';
 
 /** Above the time that reading takes (within-time.ts), name servers, and waiting in line behind MAX_HELD others. */
@@ -22,9 +23,14 @@ const MAX_READING = 256;
 const MAX_READING_BYTES = 32 * 1024 * 1024;
 const CLAIM = 100;
 const POLL_MS = 1_000;
-/** Accepting goes first: while so many mails are being accepted, one is read in PACE_MS, so that no backlog stands still. */
-const BUSY = 4;
-const PACE_MS = 20;
+/**
+ * Accepting goes first. A process is in a rush where it has accepted RUSH mails in RUSH_MS and has hardly any time left:
+ * then one is read in PACE_MS, so that no backlog stands still.
+ */
+const RUSH = 5;
+const RUSH_MS = 100;
+const RUSH_LOAD = 0.7;
+const PACE_MS = 25;
 /** Sources from here on are unpacked beside the event loop. */
 const LARGE = 1024 * 1024;
 const FIRST_RETRY_MS = 5_000;
@@ -41,8 +47,8 @@ export interface Backlog extends AsyncDisposable {
   hold(rows: readonly ArrivalRow[], source: Buffer): void;
   /** Something is due. */
   look(): void;
-  /** Counts what is being accepted while `accept` runs. */
-  accepting(accept: () => Promise<void>): Promise<void>;
+  /** A mail was accepted. */
+  accepted(): void;
   /** Resolves when nothing is left that is due. */
   settled(): Promise<void>;
 }
@@ -55,12 +61,13 @@ interface Item {
   readonly reserved: number;
 }
 
-export function createBacklog(deps: Deps, read: ReadArrival): Backlog {
-  return new Line(deps, read);
+export function createBacklog(deps: Deps, load: Load, read: ReadArrival): Backlog {
+  return new Line(deps, load, read);
 }
 
 class Line implements Backlog {
   readonly #deps: Deps;
+  readonly #load: Load;
   readonly #read: ReadArrival;
   readonly #closing = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
@@ -69,15 +76,16 @@ class Line implements Backlog {
   #reservedCount = 0;
   #reservedBytes = 0;
   #readingBytes = 0;
-  #accepting = 0;
+  #rush = { since: 0, count: 0, before: 0 };
   #pacedUntil = 0;
   #due = true;
   #claiming: Promise<boolean> | null = null;
   #woken = Promise.withResolvers<void>();
   readonly #running: Promise<void>;
 
-  constructor(deps: Deps, read: ReadArrival) {
+  constructor(deps: Deps, load: Load, read: ReadArrival) {
     this.#deps = deps;
+    this.#load = load;
     this.#read = read;
     this.#contents = createBatcher(50, async (rows: readonly ArrivalRow[]) => {
       const found = await readArrivalContents(deps.system, rows);
@@ -116,13 +124,10 @@ class Line implements Backlog {
     this.#wake();
   }
 
-  async accepting(accept: () => Promise<void>): Promise<void> {
-    this.#accepting++;
-    try {
-      await accept();
-    } finally {
-      if (--this.#accepting < BUSY) this.#wake();
-    }
+  accepted(): void {
+    const now = this.#deps.clock.monotonic();
+    if (now - this.#rush.since > RUSH_MS) this.#rush = { since: now, count: 0, before: this.#rush.count };
+    this.#rush.count++;
   }
 
   async settled(): Promise<void> {
@@ -175,7 +180,9 @@ class Line implements Backlog {
   }
 
   #isBusy(): boolean {
-    return this.#accepting >= BUSY;
+    const { since, count, before } = this.#rush;
+    const lately = this.#deps.clock.monotonic() - since <= 2 * RUSH_MS ? Math.max(count, before) : 0;
+    return lately >= RUSH && this.#load.share() >= RUSH_LOAD;
   }
 
   /** One in PACE_MS. */

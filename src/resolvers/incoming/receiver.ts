@@ -5,6 +5,7 @@ import { createBatcher } from '#/db/batcher.ts';
 import { findDomainOfReturnPath } from '#/db/incoming-addresses.ts';
 import { writeStatement } from '#/db/scope.ts';
 import { partsOf, readDomainAddress } from '#/mail/incoming-address.ts';
+import type { Load } from '#/runtime/ports.ts';
 import type { Deps } from '../deps.ts';
 import { createAcceptance } from './accept-mail.ts';
 import type { ArrivedMail } from './arrived-mail.ts';
@@ -22,16 +23,20 @@ export interface IncomingReceiver extends AsyncDisposable {
   settled(): Promise<void>;
 }
 
+export interface ReceiverOptions extends Inspectors {
+  readonly load: Load;
+}
+
 /** Arrivals that end in one statement. */
 const MOST_ENDED = 200;
 
-export function createReceiver(deps: Deps, inspectors: Inspectors): IncomingReceiver {
+export function createReceiver(deps: Deps, { load, ...inspectors }: ReceiverOptions): IncomingReceiver {
   const ending = createBatcher(MOST_ENDED, async (arrivals: readonly ArrivalRow[]) => {
     await writeStatement(deps.system, deps.clock.now(), (scope) => endArrivals(scope, arrivals));
     return arrivals;
   });
 
-  const backlog = createBacklog(deps, async (arrival, source) => {
+  const backlog = createBacklog(deps, load, async (arrival, source) => {
     if (arrival.kind === 'inbound') return takeInbound(deps, inspectors, arrival, source);
     // What these record is recorded once, however often it is read; so the arrival may end after it.
     const ignored = await takeForUs(deps, arrival, source);
@@ -42,7 +47,10 @@ export function createReceiver(deps: Deps, inspectors: Inspectors): IncomingRece
   const accept = createAcceptance(deps, backlog);
 
   return {
-    receive: (mail) => backlog.accepting(() => accept(mail)),
+    async receive(mail) {
+      await accept(mail);
+      backlog.accepted();
+    },
     settled: () => backlog.settled(),
     [Symbol.asyncDispose]: () => backlog[Symbol.asyncDispose](),
   };
