@@ -55,7 +55,7 @@ export interface Ids {
 }
 
 export interface Load {
-  /** Of the last moments, how much of its time this process was busy or waited for a processor: 0 to 1. */
+  /** Of the last moments, how busy this process or the whole machine was, whichever was busier: 0 to 1. */
   share(): number;
 }
 

@@ -24,13 +24,13 @@ const MAX_READING_BYTES = 32 * 1024 * 1024;
 const CLAIM = 100;
 const POLL_MS = 1_000;
 /**
- * Accepting goes first. A process is in a rush where it has accepted RUSH mails in RUSH_MS and has hardly any time left:
- * then one is read in PACE_MS, so that no backlog stands still.
+ * Accepting goes first. A process is in a rush where it has accepted RUSH mails in RUSH_MS and hardly any time is left:
+ * then one is read in PACE_MS. That is as fast as the slowest rush, so what is slower never piles up.
  */
 const RUSH = 5;
-const RUSH_MS = 100;
-const RUSH_LOAD = 0.7;
-const PACE_MS = 25;
+const RUSH_MS = 250;
+const RUSH_LOAD = 0.8;
+const PACE_MS = 50;
 /** Sources from here on are unpacked beside the event loop. */
 const LARGE = 1024 * 1024;
 const FIRST_RETRY_MS = 5_000;
@@ -136,7 +136,9 @@ class Line implements Backlog {
         this.#wake();
         await (this.#underWay.size > 0 ? Promise.race(this.#underWay) : new Promise((resolve) => setImmediate(resolve)));
       }
-      if (this.#closing.signal.aborted || !(await this.#claim())) return;
+      // What became due after a look had begun is not in it.
+      if (this.#claiming !== null) await this.#claiming;
+      else if (this.#closing.signal.aborted || !(await this.#claim())) return;
     }
   }
 

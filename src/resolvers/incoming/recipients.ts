@@ -49,9 +49,21 @@ export function createRecipients(
 
   const pathOf = (host: string) => recall(`path ${host}`, () => findDomainOfReturnPath(system, host));
 
+  /** What has passed once passes always; forged ones are computed anew each time, and take no room. */
+  const serverIds = new Map<string, string>();
+  const serverIdOf = (base: string): string | null => {
+    const known = serverIds.get(base);
+    if (known !== undefined) return known;
+    const id = readInboundLocalPart(base, secret);
+    if (id === null) return null;
+    if (serverIds.size >= MAX_ENTRIES) serverIds.clear();
+    serverIds.set(base, id);
+    return id;
+  };
+
   const serverOf = (base: string, domain: string): Promise<InboundServer | null> => {
     if (domain !== mailHost) return recall(`domain ${domain}`, () => findServerOfInboundDomain(system, domain));
-    const id = readInboundLocalPart(base, secret);
+    const id = serverIdOf(base);
     return id === null ? Promise.resolve(null) : recall(`server ${id}`, () => findInboundServer(system, id));
   };
 

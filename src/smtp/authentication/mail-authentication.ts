@@ -41,7 +41,7 @@ export function createMailAuthentication(options: {
   const within = async <T>(ms: number, work: Promise<T>): Promise<T | null> => {
     const finished = new AbortController();
     const late = clock.sleep(ms, AbortSignal.any([finished.signal, closing.signal])).then(() => null);
-    return Promise.race([work, late]).finally(() => finished.abort());
+    return Promise.race([work, late]).finally(() => finished.abort('in time'));
   };
 
   const judge = async (mail: AuthenticatedMail): Promise<AuthenticationResults> => {
