@@ -50,6 +50,7 @@ import { systemRandom } from '#/runtime/random.ts';
 import { createSecretBox } from '#/runtime/secret-box.ts';
 import { obtainSmtpCertificate } from '#/runtime/smtp-certificate.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
+import { createSpamFilter } from '#/runtime/spam-filter.ts';
 import { openSpool } from '#/runtime/spool.ts';
 import { createContext } from '#/schema/context.ts';
 import { schema } from '#/schema/index.ts';
@@ -275,7 +276,7 @@ async function startSmtp(
     ports = { ...ports, submission: submission.ports.startTls, submissions: submission.ports.implicitTls };
   }
   if (receives) {
-    const { recipients, receiver } = inbound ?? incomingOf(stack, deps);
+    const { recipients, receiver } = inbound ?? incomingOf(stack, deps, config);
     const spool = await openSpool(join(config.dataDir, 'spool'), clock);
     const running = stack.use(
       await startInbound({
@@ -295,14 +296,17 @@ async function startSmtp(
 }
 
 /** The use-cases of mail that comes in. */
-function incomingOf(stack: AsyncDisposableStack, deps: Deps): InboundSeam {
+function incomingOf(stack: AsyncDisposableStack, deps: Deps, { rspamd }: Config): InboundSeam {
   const { dns, clock, log, mailHost } = deps;
   const authentication = stack.use(createMailAuthentication({ dns, clock, log, host: mailHost }));
-  const receiver = stack.use(createReceiver(deps, {
+  const filter = rspamd === null ? null : createSpamFilter(rspamd);
+  const receiver = stack.use(
+    createReceiver(deps, {
       authenticate: (mail) => authentication.authenticate(mail),
-      scoreSpam: null,
+      scoreSpam: filter === null ? null : (mail) => filter.score(mail),
       load: createLoad(),
-    }));
+    }),
+  );
   return { recipients: createRecipients(deps), receiver };
 }
 
