@@ -20,6 +20,7 @@ import type { Deps } from '#/resolvers/deps.ts';
 import { createSenderKeys } from '#/resolvers/domains/signing-keys.ts';
 import { confirmEmailChange, findEmailChange } from '#/resolvers/email-change/confirm-email-change.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
+import { openAttachment } from '#/resolvers/inbound/attachment-link.ts';
 import { createReceiver } from '#/resolvers/incoming/receiver.ts';
 import { createRecipients } from '#/resolvers/incoming/recipients.ts';
 import { obtainReturnPathSecret } from '#/resolvers/installation/return-path-secret.ts';
@@ -234,6 +235,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       },
       reportLeaks: (reports, request) => reportLeaks(deps, reports, request),
       linkActions: linkActions(deps),
+      openAttachment: (link) => openAttachment(deps, link),
       ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     });
     httpPort = (await http.listen()).port;

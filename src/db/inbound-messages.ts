@@ -6,7 +6,7 @@ import { bucketAt, bucketOfMessage } from '#/domain/retention.ts';
 import { array } from './arrays.ts';
 import { planAnew } from './client.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
-import { type ReadScope, type SystemWriteScope, withinServers, type WriteScope } from './scope.ts';
+import { type ReadScope, type SystemScope, type SystemWriteScope, withinServers, type WriteScope } from './scope.ts';
 import type { InboundMessagesTable } from './tables.gen.ts';
 
 export type InboundMessageRow = Selectable<InboundMessagesTable>;
@@ -139,4 +139,23 @@ export async function requeueInboundMessage(
     .where('status', 'in', [...from])
     .returningAll()
     .executeTakeFirst();
+}
+
+/** Kept, and of a server that is there: for whoever holds proof that they may have it, and has no scope. */
+export async function isInboundMessageKept(
+  scope: SystemScope,
+  { accountId, id }: { readonly accountId: string; readonly id: string },
+  now: Date,
+): Promise<boolean> {
+  const row = await scope.db
+    .selectFrom('inboundMessages as m')
+    .innerJoin('servers as s', (join) => join.onRef('s.accountId', '=', 'm.accountId').onRef('s.id', '=', 'm.serverId'))
+    .select('m.id')
+    .where('m.accountId', '=', accountId)
+    .where('m.id', '=', id)
+    .where('m.bucket', '=', bucketOfMessage(id))
+    .where('m.expiresAt', '>', now)
+    .where('s.deletedAt', 'is', null)
+    .executeTakeFirst();
+  return row !== undefined;
 }

@@ -132,6 +132,22 @@ export async function findContent(scope: ReadScope, messageId: string): Promise<
   return rows.length === 0 ? null : Buffer.concat(rows.map(({ body }) => body));
 }
 
+/** For whoever holds proof that they may have it, and has no scope. */
+export async function findContentForBearer(
+  scope: SystemScope,
+  { accountId, id }: { readonly accountId: string; readonly id: string },
+): Promise<Buffer | null> {
+  const rows = await scope.db
+    .selectFrom('messageContents')
+    .select('body')
+    .where('accountId', '=', accountId)
+    .where('messageId', '=', id)
+    .where('bucket', '=', bucketOfMessage(id))
+    .orderBy('piece')
+    .execute();
+  return rows.length === 0 ? null : Buffer.concat(rows.map(({ body }) => body));
+}
+
 /** The same for some messages at once; what is gone is missing from the map. */
 export async function findContents(scope: ReadScope, messageIds: readonly string[]): Promise<Map<string, Buffer>> {
   const rows = await scope.db

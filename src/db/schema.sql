@@ -652,6 +652,7 @@ create table messages (
 ) partition by LIST (bucket);
 CREATE INDEX messages_from ON messages USING btree (server_id, from_key, id);
 CREATE INDEX messages_newest ON messages USING btree (server_id, id);
+CREATE INDEX messages_own_message_id ON messages USING btree (account_id, message_id_header) WHERE (message_id_header !~~ like_escape('<msg~_%'::text, '~'::text));
 CREATE INDEX messages_stream ON messages USING btree (stream_id, id);
 CREATE INDEX messages_tag ON messages USING btree (server_id, tag, id) WHERE (tag IS NOT NULL);
 

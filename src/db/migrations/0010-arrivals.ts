@@ -37,4 +37,7 @@ const statements = [
      body bytea not null,
      primary key (account_id, arrival_id, piece))`,
   `alter table arrival_contents alter column body set storage external`,
+  // Complaints name a message by its Message-ID; one that we have made tells the message by itself, and is not in here.
+  `create index messages_own_message_id on messages (account_id, message_id_header)
+     where message_id_header not like '<msg~_%' escape '~'`,
 ];

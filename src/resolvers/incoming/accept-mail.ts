@@ -7,6 +7,7 @@ import { encodeSource, encodeSourceStream } from '#/mail/content.ts';
 import { repeating } from '../define.ts';
 import type { Deps } from '../deps.ts';
 import { commitInGroups } from '../group-commit.ts';
+import { turns } from '../turns.ts';
 import { type ArrivedMail, arrivalsOf, FRAME } from './arrived-mail.ts';
 import type { Backlog } from './backlog.ts';
 
@@ -86,21 +87,4 @@ async function* inPieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
     length = 0;
   }
   if (length > 0) yield Buffer.concat(held, length);
-}
-
-function turns(most: number): <T>(work: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async (work) => {
-    // Whoever has waited takes over the place of the one that woke it.
-    if (running < most) running++;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running--;
-      else next();
-    }
-  };
 }
