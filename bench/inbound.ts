@@ -10,7 +10,17 @@ import { atEnd } from './at-end.ts';
 import { connect, numberFrom } from './database.ts';
 import { startPostfix } from './postfix.ts';
 import { endChild, findProgram, runProgram, until } from './programs.ts';
-import { atLeast, type Context, type CpuCost, cpuCost, cpuFigures, type Figure, figure, type Outcome, ratio } from './scenario.ts';
+import {
+  atLeast,
+  type Context,
+  type CpuCost,
+  cpuCost,
+  cpuFigures,
+  type Figure,
+  figure,
+  type Outcome,
+  ratio,
+} from './scenario.ts';
 import { type Serving, startServing } from './serving.ts';
 import { freePort, startSink } from './sink.ts';
 

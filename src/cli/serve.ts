@@ -8,6 +8,7 @@ import { migrateToLatest } from '#/db/migrate.ts';
 import { writeInSystemScope } from '#/db/scope.ts';
 import { createMetricsServer } from '#/http/metrics-server.ts';
 import { systemClock } from '#/runtime/clock.ts';
+import { refuseClaimedPort } from '#/runtime/claimed-port.ts';
 import { type Config, loadConfig } from '#/runtime/config.ts';
 import { environment } from '#/runtime/environment.ts';
 import { createLog } from '#/runtime/log.ts';
@@ -37,6 +38,7 @@ export async function run(args: readonly string[]): Promise<void> {
 
   // Workers that all found an old one would each make their own.
   if (config.roles.has('submission') || config.roles.has('inbound')) await obtainSmtpCertificate(config, systemClock);
+  await refuseClaimedPorts(config);
   const env = {
     VEREDUS_DATABASE_URL: connectionString,
     VEREDUS_DATABASE_URL_FILE: '',
@@ -61,6 +63,15 @@ export async function run(args: readonly string[]): Promise<void> {
 
   const reason = await Promise.race([end.promise, failed]);
   log.info({ reason }, 'stopping');
+}
+
+async function refuseClaimedPorts(config: Config): Promise<void> {
+  const { roles, submissionPort, submissionsPort, inboundPort, smtpHost } = config;
+  const ports = [
+    ...(roles.has('submission') ? [submissionPort, submissionsPort] : []),
+    ...(roles.has('inbound') ? [inboundPort] : []),
+  ];
+  for (const port of ports) await refuseClaimedPort(port, smtpHost);
 }
 
 /** Before any worker runs: ends the leases of dead ones; on an empty installation makes the sandbox server and what to tell of it. */

@@ -221,5 +221,7 @@ export async function endArrivalLeases(scope: SystemWriteScope): Promise<void> {
 export async function deleteStrayContents(scope: SystemScope, id: string): Promise<void> {
   await sql`
     delete from arrival_contents c where c.arrival_id < ${id}::uuid
-      and not exists (select from arrivals a where a.account_id = c.account_id and a.id = c.arrival_id)`.execute(scope.db);
+      and not exists (select from arrivals a where a.account_id = c.account_id and a.id = c.arrival_id)`.execute(
+    scope.db,
+  );
 }

@@ -12,10 +12,7 @@ import type { InboundMessagesTable } from './tables.gen.ts';
 export type InboundMessageRow = Selectable<InboundMessagesTable>;
 /** jsonb as text; its place in the log is that of the transaction. */
 export type NewInboundMessage = {
-  [K in Exclude<keyof InboundMessageRow, 'logXact'>]: K extends
-    | 'people'
-    | 'attachments'
-    | 'authentication'
+  [K in Exclude<keyof InboundMessageRow, 'logXact'>]: K extends 'people' | 'attachments' | 'authentication'
     ? string | null
     : InboundMessageRow[K];
 };

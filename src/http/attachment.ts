@@ -44,8 +44,14 @@ function safeType(contentType: string): string {
 /** RFC 6266: a name for all, and the real one for who reads RFC 8187. Without folders, and nothing that ends a header. */
 function disposition(name: string): string {
   // oxlint-disable-next-line no-control-regex
-  const bare = name.toWellFormed().replace(/[\\/:\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '_').slice(0, MAX_NAME);
+  const bare = name
+    .toWellFormed()
+    .replace(/[\\/:\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '_')
+    .slice(0, MAX_NAME);
   const ascii = bare.replace(/[^\x20-\x7e]|["%]/g, '_');
-  const encoded = encodeURIComponent(bare.toWellFormed()).replace(/['()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+  const encoded = encodeURIComponent(bare.toWellFormed()).replace(
+    /['()*]/g,
+    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   return `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`;
 }

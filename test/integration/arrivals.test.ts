@@ -177,7 +177,9 @@ test('mails that come together cost a statement together', async () => {
   await send(receiver.receive, [addressOf(a, 'warm')], 'x');
   await receiver.settled();
   const { queries } = w;
-  await Promise.all(Array.from({ length: 200 }, () => send(receiver.receive, [addressOf(a, 'many')], 'Subject: m\r\n\r\n')));
+  await Promise.all(
+    Array.from({ length: 200 }, () => send(receiver.receive, [addressOf(a, 'many')], 'Subject: m\r\n\r\n')),
+  );
   await receiver.settled();
   expect(await storedOf('many')).toHaveLength(200);
   // 200 lookups of the address, each by a cache of its own; the rest is for all of them.
@@ -187,7 +189,9 @@ test('mails that come together cost a statement together', async () => {
 test('in a rush reading waits, and goes on when it is over', async () => {
   let share = 1;
   await using receiver = receiverOf({ load: { share: () => share } });
-  await Promise.all(Array.from({ length: 50 }, () => send(receiver.receive, [addressOf(a, 'rush')], 'Subject: r\r\n\r\n')));
+  await Promise.all(
+    Array.from({ length: 50 }, () => send(receiver.receive, [addressOf(a, 'rush')], 'Subject: r\r\n\r\n')),
+  );
   // One at once, for no backlog stands still.
   expect((await waiting()).length).toBeGreaterThanOrEqual(49);
   share = 0.5;

@@ -14,7 +14,8 @@ interface Message {
 }
 type Answer = { server: { inboundMessages: { edges: { node: Message }[] } } };
 
-const LIST = '{ server { inboundMessages(first: 9) { edges { node { subject attachmentLinks { url expiresAt } } } } } }';
+const LIST =
+  '{ server { inboundMessages(first: 9) { edges { node { subject attachmentLinks { url expiresAt } } } } } }';
 
 let app: App;
 let a: AppAccount;
@@ -22,7 +23,11 @@ let port: number;
 
 beforeAll(async () => {
   port = await freePort();
-  app = await startApp({ VEREDUS_ROLES: 'api,inbound', VEREDUS_INBOUND_PORT: String(port), VEREDUS_MAIL_HOST: 'in.test' });
+  app = await startApp({
+    VEREDUS_ROLES: 'api,inbound',
+    VEREDUS_INBOUND_PORT: String(port),
+    VEREDUS_MAIL_HOST: 'in.test',
+  });
   a = await app.account();
 });
 afterAll(() => app[Symbol.asyncDispose]());
@@ -99,7 +104,9 @@ test('a file is a download, under a type that nothing runs', async () => {
     [200, 'application/pdf'],
   ]);
   for (const { headers } of answers) {
-    expect(headers.get('content-disposition')).toMatch(/^attachment; filename="[^"\r\n/]*"; filename\*=UTF-8''[\w%.~!-]+$/);
+    expect(headers.get('content-disposition')).toMatch(
+      /^attachment; filename="[^"\r\n/]*"; filename\*=UTF-8''[\w%.~!-]+$/,
+    );
     expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('content-security-policy')).toContain('sandbox');
     expect(headers.get('cache-control')).toContain('no-store');

@@ -20,8 +20,7 @@ interface Asked {
 }
 
 const UPDATE = `mutation ($input: UpdateInboundInput!) { updateInbound(input: $input) { __typename } }`;
-const LIST =
-  '{ server { inboundMessages(first: 9) { edges { node { subject status blockedBy spamScore } } } } }';
+const LIST = '{ server { inboundMessages(first: 9) { edges { node { subject status blockedBy spamScore } } } } }';
 
 let w: World;
 let a: TestAccount;

@@ -28,7 +28,9 @@ export function inboundPeople({ people }: InboundMessageRow): People {
   return PeopleShape.parse(people);
 }
 
-export function inboundAttachments({ attachments }: Pick<InboundMessageRow, 'attachments'>): readonly InboundAttachment[] {
+export function inboundAttachments({
+  attachments,
+}: Pick<InboundMessageRow, 'attachments'>): readonly InboundAttachment[] {
   return AttachmentsShape.parse(attachments) ?? [];
 }
 

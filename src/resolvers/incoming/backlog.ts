@@ -134,7 +134,9 @@ class Line implements Backlog {
     for (;;) {
       while (this.#waiting.length > 0 || this.#underWay.size > 0) {
         this.#wake();
-        await (this.#underWay.size > 0 ? Promise.race(this.#underWay) : new Promise((resolve) => setImmediate(resolve)));
+        await (this.#underWay.size > 0
+          ? Promise.race(this.#underWay)
+          : new Promise((resolve) => setImmediate(resolve)));
       }
       // What became due after a look had begun is not in it.
       if (this.#claiming !== null) await this.#claiming;
@@ -151,7 +153,8 @@ class Line implements Backlog {
     const now = this.#deps.clock.now();
     if (left.length > 0)
       await writeStatement(this.#deps.system, now, (scope) => releaseArrivals(scope, left, now)).catch(
-        (error: unknown) => this.#deps.log.warn({ error }, 'mail that is yet to be read waits for the end of its lease'),
+        (error: unknown) =>
+          this.#deps.log.warn({ error }, 'mail that is yet to be read waits for the end of its lease'),
       );
   }
 

@@ -56,11 +56,7 @@ export function createReceiver(deps: Deps, { load, ...inspectors }: ReceiverOpti
   };
 }
 
-async function takeForUs(
-  deps: Deps,
-  { kind, recipient, sender }: ArrivalRow,
-  source: Buffer,
-): Promise<Ignored | null> {
+async function takeForUs(deps: Deps, { kind, recipient, sender }: ArrivalRow, source: Buffer): Promise<Ignored | null> {
   if (kind === 'return-path') return takeReturned(deps, { recipient, sender, source });
   const own = readDomainAddress(recipient, deps.returnPathSecret);
   const domain = own === null ? null : await findDomainOfReturnPath(deps.system, partsOf(recipient).domain);
