@@ -8,10 +8,10 @@ import { expect, test } from 'vitest';
 import { request } from '../support/graphql-client.ts';
 import { bootstrapProgram, freePort, type Program, type Settings, startProgram } from '../support/program.ts';
 
-const MAILS = 3_000;
+const MAILS = 1_500;
 const SESSIONS = 20;
 /** Answers at which everything is killed. */
-const KILLS = [300, 1_100, 2_000];
+const KILLS = [200, 600, 1_000];
 
 const LIST = `query ($after: String) { server { inboundMessages(first: 100, after: $after) {
   edges { node { subject } } pageInfo { hasNextPage endCursor } } } }`;
@@ -24,7 +24,7 @@ type Page = {
   };
 };
 
-test('nothing that was answered with 250 is lost, or there twice', { timeout: 180_000 }, async () => {
+test('nothing that was answered with 250 is lost, or there twice', { timeout: 240_000 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'veredus-inbound-crash-'));
   const port = await freePort();
   const settings: Settings = {

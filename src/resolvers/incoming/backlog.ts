@@ -24,8 +24,8 @@ const MAX_READING_BYTES = 32 * 1024 * 1024;
 const CLAIM = 100;
 const POLL_MS = 1_000;
 /**
- * Accepting goes first. A process is in a rush where it has accepted RUSH mails in RUSH_MS and hardly any time is left:
- * then one is read in PACE_MS. That is as fast as the slowest rush, so what is slower never piles up.
+ * Accepting goes first. A process is in a rush where RUSH mails are coming in, or came in RUSH_MS, and hardly any time is
+ * left: then one is read in PACE_MS. That is as fast as the slowest rush, so what is slower never piles up.
  */
 const RUSH = 5;
 const RUSH_MS = 250;
@@ -47,6 +47,8 @@ export interface Backlog extends AsyncDisposable {
   hold(rows: readonly ArrivalRow[], source: Buffer): void;
   /** Something is due. */
   look(): void;
+  /** A mail is coming in, until it is disposed of. */
+  coming(): Disposable;
   /** A mail was accepted. */
   accepted(): void;
   /** Resolves when nothing is left that is due. */
@@ -76,6 +78,7 @@ class Line implements Backlog {
   #reservedCount = 0;
   #reservedBytes = 0;
   #readingBytes = 0;
+  #coming = 0;
   #rush = { since: 0, count: 0, before: 0 };
   #pacedUntil = 0;
   #due = true;
@@ -122,6 +125,15 @@ class Line implements Backlog {
   look(): void {
     this.#due = true;
     this.#wake();
+  }
+
+  coming(): Disposable {
+    this.#coming++;
+    return {
+      [Symbol.dispose]: () => {
+        if (--this.#coming < RUSH) this.#wake();
+      },
+    };
   }
 
   accepted(): void {
@@ -187,7 +199,7 @@ class Line implements Backlog {
   #isBusy(): boolean {
     const { since, count, before } = this.#rush;
     const lately = this.#deps.clock.monotonic() - since <= 2 * RUSH_MS ? Math.max(count, before) : 0;
-    return lately >= RUSH && this.#load.share() >= RUSH_LOAD;
+    return Math.max(lately, this.#coming) >= RUSH && this.#load.share() >= RUSH_LOAD;
   }
 
   /** One in PACE_MS. */

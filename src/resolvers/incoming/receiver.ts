@@ -17,6 +17,8 @@ import { type Ignored, takeReturned } from './take-returned.ts';
 
 /** Disposed of after the last mail. */
 export interface IncomingReceiver extends AsyncDisposable {
+  /** From the first octet of a mail to the last word about it. */
+  coming(): Disposable;
   /** Resolves when the mail is durable; fails where it should be sent again. */
   receive(mail: ArrivedMail): Promise<void>;
   /** Resolves when all that is due has been read, and what it means is stored. */
@@ -47,6 +49,7 @@ export function createReceiver(deps: Deps, { load, ...inspectors }: ReceiverOpti
   const accept = createAcceptance(deps, backlog);
 
   return {
+    coming: () => backlog.coming(),
     async receive(mail) {
       await accept(mail);
       backlog.accepted();

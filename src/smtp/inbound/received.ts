@@ -34,6 +34,8 @@ export interface ReceivedSource {
 }
 
 export interface Receiver {
+  /** Held from the first octet of a mail to the answer, for whoever wants to know how many there are. */
+  coming?(): Disposable;
   /**
    * Resolves when the mail is durable: 250 follows, and the peer forgets it. What it fails with is a temporary failure to
    * the peer, which comes again; an SmtpRefusal is told as it is. `mail.source` ends with it.
