@@ -9,8 +9,18 @@ import { createInterface } from 'node:readline';
 import { atEnd } from './at-end.ts';
 import { connect, numberFrom } from './database.ts';
 import { startPostfix } from './postfix.ts';
-import { endChild, findProgram, runProgram } from './programs.ts';
-import { atLeast, type Context, type Figure, figure, type Outcome, ratio } from './scenario.ts';
+import { endChild, findProgram, runProgram, until } from './programs.ts';
+import {
+  atLeast,
+  type Context,
+  type CpuCost,
+  cpuCost,
+  cpuFigures,
+  type Figure,
+  figure,
+  type Outcome,
+  ratio,
+} from './scenario.ts';
 import { type Serving, startServing } from './serving.ts';
 import { freePort, startSink } from './sink.ts';
 
@@ -20,6 +30,7 @@ const SIZES = [
   { name: '100 KB', bytes: 100 * 1024, messages: 5_000, target: 1 },
 ] as const;
 const STORED = 'select count(*) from inbound_messages';
+const WAITING = 'select count(*) from arrivals';
 
 interface Receiving extends AsyncDisposable {
   readonly port: number;
@@ -45,7 +56,8 @@ type Size = (typeof SIZES)[number];
 async function compare(context: Context, source: string, postfix: Postfix, size: Size): Promise<readonly Figure[]> {
   const { name, bytes, target } = size;
   const count = context.quick ? size.messages / 10 : size.messages;
-  const rates = { ours: [] as number[], protocol: [] as number[], theirs: [] as number[] };
+  const rates = { ours: [] as number[], read: [] as number[], protocol: [] as number[], theirs: [] as number[] };
+  const costs: CpuCost[] = [];
   const send = async ({ port, recipient }: Receiving): Promise<number> => {
     const args = ['-s', SESSIONS, '-m', count, '-l', bytes, '-f', 'a@bench.example', '-t', recipient];
     const { seconds } = await runProgram(source, [...args.map(String), `127.0.0.1:${port}`], { timeoutMs: 300_000 });
@@ -54,10 +66,23 @@ async function compare(context: Context, source: string, postfix: Postfix, size:
   await using program = await startProgram(context);
   await using protocol = await startProtocol(context);
   await using client = await connect(program.serving.connectionString);
+  // Whoever comes next has the machine for itself: what was accepted is read before.
+  const allRead = () =>
+    until(async () => (await numberFrom(client, WAITING)) === 0, {
+      everyMs: 50,
+      timeoutMs: 300_000,
+      describe: () => 'mail that was accepted is not read',
+    });
   for (const receiving of [program, protocol]) await send(receiving);
+  await allRead();
   for (let run = 1; run <= context.runs; run++) {
     const before = await numberFrom(client, STORED);
+    const cpu = program.serving.cpu();
+    const startedAt = performance.now();
     rates.ours.push(await send(program));
+    await allRead();
+    rates.read.push((count * 1_000) / (performance.now() - startedAt));
+    costs.push(cpuCost(cpu, program.serving.cpu(), count));
     const stored = (await numberFrom(client, STORED)) - before;
     if (stored !== count) throw new Error(`${stored} of ${count} are stored`);
     rates.protocol.push(await send(protocol));
@@ -71,6 +96,8 @@ async function compare(context: Context, source: string, postfix: Postfix, size:
     accepted,
     postfixes,
     ratio(`ratio to Postfix, ${name}`, accepted, postfixes, atLeast(target)),
+    figure(`accepted and read a second, ${name}`, '/s', rates.read, { remark: 'until the last is there to be seen' }),
+    ...cpuFigures(costs).map((cost) => ({ ...cost, name: `${cost.name}, ${name}` })),
     figure(`the protocol alone, ${name}`, '/s', rates.protocol, { remark: 'a synced file in place of the database' }),
   ];
 }

@@ -21,6 +21,7 @@ import type { Deps } from '#/resolvers/deps.ts';
 import { createSenderKeys } from '#/resolvers/domains/signing-keys.ts';
 import { confirmEmailChange, findEmailChange } from '#/resolvers/email-change/confirm-email-change.ts';
 import { createSendingProfiles } from '#/resolvers/emails/sending-profiles.ts';
+import { openAttachment } from '#/resolvers/inbound/attachment-link.ts';
 import { inboundPayload } from '#/resolvers/incoming/inbound-payload.ts';
 import { createReceiver } from '#/resolvers/incoming/receiver.ts';
 import { createRecipients } from '#/resolvers/incoming/recipients.ts';
@@ -43,10 +44,12 @@ import { type Config, ConfigError } from '#/runtime/config.ts';
 import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
+import { createLoad } from '#/runtime/load.ts';
 import type { Clock, Dns, Log, Random } from '#/runtime/ports.ts';
 import { createPasswords } from '#/runtime/password-hash.ts';
 import { obtainSmtpCertificate } from '#/runtime/smtp-certificate.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
+import { createSpamFilter } from '#/runtime/spam-filter.ts';
 import { openSpool } from '#/runtime/spool.ts';
 import { createContext } from '#/schema/context.ts';
 import { schema } from '#/schema/index.ts';
@@ -199,6 +202,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       },
       reportLeaks: (reports, request) => reportLeaks(deps, reports, request),
       linkActions: linkActions(deps),
+      openAttachment: (link) => openAttachment(deps, link),
       ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     });
     httpPort = (await http.listen()).port;
@@ -241,7 +245,7 @@ async function startSmtp(
     ports = { ...ports, submission: submission.ports.startTls, submissions: submission.ports.implicitTls };
   }
   if (receives) {
-    const { recipients, receiver } = inbound ?? incomingOf(stack, deps);
+    const { recipients, receiver } = inbound ?? incomingOf(stack, deps, config);
     const spool = await openSpool(join(config.dataDir, 'spool'), clock);
     const running = stack.use(
       await startInbound({
@@ -261,10 +265,17 @@ async function startSmtp(
 }
 
 /** The use-cases of mail that comes in. */
-function incomingOf(stack: AsyncDisposableStack, deps: Deps): InboundSeam {
+function incomingOf(stack: AsyncDisposableStack, deps: Deps, { rspamd }: Config): InboundSeam {
   const { dns, clock, log, mailHost } = deps;
   const authentication = stack.use(createMailAuthentication({ dns, clock, log, host: mailHost }));
-  const receiver = stack.use(createReceiver(deps, { authenticate: (mail) => authentication.authenticate(mail) }));
+  const filter = rspamd === null ? null : createSpamFilter(rspamd);
+  const receiver = stack.use(
+    createReceiver(deps, {
+      authenticate: (mail) => authentication.authenticate(mail),
+      scoreSpam: filter === null ? null : (mail) => filter.score(mail),
+      load: createLoad(),
+    }),
+  );
   return { recipients: createRecipients(deps), receiver };
 }
 

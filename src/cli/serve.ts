@@ -1,6 +1,7 @@
 // `veredus serve`: the database, the migrations, and the processes that run the roles; then waits for the end.
 import { AggregatorRegistry } from 'prom-client';
 import { createBase } from '#/base.ts';
+import { endArrivalLeases } from '#/db/arrivals.ts';
 import { endAllLeases } from '#/db/delivery-queue.ts';
 import { endInboundLeases } from '#/db/inbound-work.ts';
 import { endWebhookLeases } from '#/db/webhook-work.ts';
@@ -8,6 +9,7 @@ import { migrateToLatest } from '#/db/migrate.ts';
 import { writeInSystemScope } from '#/db/scope.ts';
 import { createMetricsServer } from '#/http/metrics-server.ts';
 import { systemClock } from '#/runtime/clock.ts';
+import { refuseClaimedPort } from '#/runtime/claimed-port.ts';
 import { type Config, loadConfig } from '#/runtime/config.ts';
 import { environment } from '#/runtime/environment.ts';
 import { createLog } from '#/runtime/log.ts';
@@ -37,6 +39,7 @@ export async function run(args: readonly string[]): Promise<void> {
 
   // Workers that all found an old one would each make their own.
   if (config.roles.has('submission') || config.roles.has('inbound')) await obtainSmtpCertificate(config, systemClock);
+  await refuseClaimedPorts(config);
   const env = {
     VEREDUS_DATABASE_URL: connectionString,
     VEREDUS_DATABASE_URL_FILE: '',
@@ -63,6 +66,15 @@ export async function run(args: readonly string[]): Promise<void> {
   log.info({ reason }, 'stopping');
 }
 
+async function refuseClaimedPorts(config: Config): Promise<void> {
+  const { roles, submissionPort, submissionsPort, inboundPort, smtpHost } = config;
+  const ports = [
+    ...(roles.has('submission') ? [submissionPort, submissionsPort] : []),
+    ...(roles.has('inbound') ? [inboundPort] : []),
+  ];
+  for (const port of ports) await refuseClaimedPort(port, smtpHost);
+}
+
 /** Before any worker runs: ends the leases of dead ones; on an empty installation makes the sandbox server and what to tell of it. */
 async function prepareInstallation(config: Config, connectionString: string, secretKeys: readonly string[], log: Log) {
   await using base = createBase({ connectionString, secretKeys, log });
@@ -72,6 +84,7 @@ async function prepareInstallation(config: Config, connectionString: string, sec
       await endAllLeases(scope);
       await endWebhookLeases(scope);
       await endInboundLeases(scope);
+      await endArrivalLeases(scope);
     });
   }
   await assertSharedKey(base);

@@ -23,6 +23,7 @@ const codecs = {
   smallint: fixed<number>(21, 2, (buffer, offset, value) => buffer.writeInt16BE(value, offset)),
   int: fixed<number>(23, 4, (buffer, offset, value) => buffer.writeInt32BE(value, offset)),
   int8: fixed<number>(20, 8, (buffer, offset, value) => buffer.writeBigInt64BE(BigInt(value), offset)),
+  float8: fixed<number>(701, 8, (buffer, offset, value) => buffer.writeDoubleBE(value, offset)),
   bool: fixed<boolean>(16, 1, (buffer, offset, value) => buffer.writeUInt8(value ? 1 : 0, offset)),
   timestamptz: fixed<Date>(1184, 8, (buffer, offset, value) =>
     buffer.writeBigInt64BE(BigInt(value.getTime()) * 1_000n - EPOCH_2000, offset),

@@ -6,7 +6,7 @@ import { bucketAt, bucketOfMessage } from '#/domain/retention.ts';
 import { array } from './arrays.ts';
 import { planAnew } from './client.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
-import { type ReadScope, type SystemWriteScope, withinServers, type WriteScope } from './scope.ts';
+import { type ReadScope, type SystemScope, type SystemWriteScope, withinServers, type WriteScope } from './scope.ts';
 import type { InboundMessagesTable } from './tables.gen.ts';
 
 export type InboundMessageRow = Selectable<InboundMessagesTable>;
@@ -14,7 +14,7 @@ export type InboundMessageRow = Selectable<InboundMessagesTable>;
 export type NewInboundMessage = {
   [K in Exclude<
     keyof InboundMessageRow,
-    'logXact' | 'receivedXact' | 'spamScore' | 'attempts' | 'lastAttemptAt' | 'lastStatus' | 'lastLatencyMs'
+    'logXact' | 'receivedXact' | 'attempts' | 'lastAttemptAt' | 'lastStatus' | 'lastLatencyMs'
   >]: K extends 'people' | 'attachments' | 'authentication' ? string | null : InboundMessageRow[K];
 };
 
@@ -45,6 +45,7 @@ const spec: InsertSpec<NewInboundMessage> = {
     dateHeader: 'text',
     attachments: 'jsonb',
     size: 'int',
+    spamScore: 'float8',
     authentication: 'jsonb',
     nextAttemptAt: 'timestamptz',
   },
@@ -142,19 +143,21 @@ export async function requeueInboundMessage(
     .executeTakeFirst();
 }
 
-/** `results`: JSON. */
-export async function setInboundAuthentication(
-  scope: SystemWriteScope,
-  messages: readonly { readonly accountId: string; readonly id: string }[],
-  results: string,
-): Promise<void> {
-  for (const { accountId, id } of messages) {
-    await scope.tx
-      .updateTable('inboundMessages')
-      .set({ authentication: results })
-      .where('accountId', '=', accountId)
-      .where('id', '=', id)
-      .where('bucket', '=', bucketOfMessage(id))
-      .execute();
-  }
+/** Kept, and of a server that is there: for whoever holds proof that they may have it, and has no scope. */
+export async function isInboundMessageKept(
+  scope: SystemScope,
+  { accountId, id }: { readonly accountId: string; readonly id: string },
+  now: Date,
+): Promise<boolean> {
+  const row = await scope.db
+    .selectFrom('inboundMessages as m')
+    .innerJoin('servers as s', (join) => join.onRef('s.accountId', '=', 'm.accountId').onRef('s.id', '=', 'm.serverId'))
+    .select('m.id')
+    .where('m.accountId', '=', accountId)
+    .where('m.id', '=', id)
+    .where('m.bucket', '=', bucketOfMessage(id))
+    .where('m.expiresAt', '>', now)
+    .where('s.deletedAt', 'is', null)
+    .executeTakeFirst();
+  return row !== undefined;
 }

@@ -61,7 +61,7 @@ export async function insertMessages(scope: WriteScope, messages: readonly NewMe
 }
 
 /** A stored piece is at most this long, so that large content can be read in parts. */
-const PIECE_BYTES = 1024 * 1024;
+export const PIECE_BYTES = 1024 * 1024;
 
 /**
  * Encoded content (src/mail/content.ts) of many messages. All bytes travel as one binary parameter that PostgreSQL cuts:
@@ -127,6 +127,22 @@ export async function findContent(scope: ReadScope, messageId: string): Promise<
     .where('accountId', '=', scope.accountId)
     .where('messageId', '=', messageId)
     .where('bucket', '=', bucketOfMessage(messageId))
+    .orderBy('piece')
+    .execute();
+  return rows.length === 0 ? null : Buffer.concat(rows.map(({ body }) => body));
+}
+
+/** For whoever holds proof that they may have it, and has no scope. */
+export async function findContentForBearer(
+  scope: SystemScope,
+  { accountId, id }: { readonly accountId: string; readonly id: string },
+): Promise<Buffer | null> {
+  const rows = await scope.db
+    .selectFrom('messageContents')
+    .select('body')
+    .where('accountId', '=', accountId)
+    .where('messageId', '=', id)
+    .where('bucket', '=', bucketOfMessage(id))
     .orderBy('piece')
     .execute();
   return rows.length === 0 ? null : Buffer.concat(rows.map(({ body }) => body));

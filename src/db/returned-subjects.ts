@@ -54,6 +54,24 @@ export function listSubjects(
   return subjects(scope, place).where('m.messageIdHeader', '=', place.messageIdHeader).orderBy('r.ordinal').execute();
 }
 
+/** Messages whose sender has given them this Message-ID, newest first: nothing keeps senders from giving it twice. */
+export async function listMessagesByOwnId(
+  scope: SystemScope,
+  { accountId, messageIdHeader }: { readonly accountId: string; readonly messageIdHeader: string },
+  limit: number,
+): Promise<string[]> {
+  const rows = await scope.db
+    .selectFrom('messages')
+    .select('id')
+    .where('accountId', '=', accountId)
+    .where('messageIdHeader', '=', messageIdHeader)
+    .where(sql<boolean>`message_id_header not like '<msg~_%' escape '~'`)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 export interface AccountStream {
   readonly id: string;
   readonly serverId: string;

@@ -175,6 +175,39 @@ create table api_tokens (
 );
 CREATE INDEX api_tokens_server ON api_tokens USING btree (account_id, server_id);
 
+create table arrival_contents (
+  account_id uuid not null,
+  arrival_id uuid not null,
+  piece smallint not null,
+  body bytea storage external not null,
+  constraint arrival_contents_pkey PRIMARY KEY (account_id, arrival_id, piece)
+);
+
+create table arrivals (
+  account_id uuid not null,
+  id uuid not null,
+  kind text not null,
+  recipient text not null,
+  sender text not null,
+  peer_address text not null,
+  helo text not null,
+  received_at timestamp with time zone not null,
+  size integer not null,
+  server_id uuid,
+  stream_id uuid,
+  mailbox_hash text,
+  retention_days integer,
+  due_at timestamp with time zone not null,
+  tries smallint default 0 not null,
+  constraint arrivals_pkey PRIMARY KEY (account_id, id),
+  constraint arrivals_check CHECK (((kind = 'inbound'::text) = ((server_id IS NOT NULL) AND (stream_id IS NOT NULL) AND (mailbox_hash IS NOT NULL) AND (retention_days IS NOT NULL))))
+) with (
+  autovacuum_vacuum_cost_delay=0,
+  autovacuum_vacuum_scale_factor=0.02,
+  autovacuum_vacuum_threshold=5000
+);
+CREATE INDEX arrivals_due ON arrivals USING btree (due_at);
+
 create table audit_log (
   account_id uuid not null,
   id uuid not null,
@@ -698,6 +731,7 @@ create table messages (
 ) partition by LIST (bucket);
 CREATE INDEX messages_from ON messages USING btree (server_id, from_key, id);
 CREATE INDEX messages_newest ON messages USING btree (server_id, id);
+CREATE INDEX messages_own_message_id ON messages USING btree (account_id, message_id_header) WHERE (message_id_header !~~ like_escape('<msg~_%'::text, '~'::text));
 CREATE INDEX messages_stream ON messages USING btree (stream_id, id);
 CREATE INDEX messages_tag ON messages USING btree (server_id, tag, id) WHERE (tag IS NOT NULL);
 

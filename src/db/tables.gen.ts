@@ -146,6 +146,31 @@ export interface ApiTokensTable {
   remindedUnusedAt: Date | null;
 }
 
+export interface ArrivalContentsTable {
+  accountId: string;
+  arrivalId: string;
+  piece: number;
+  body: Buffer;
+}
+
+export interface ArrivalsTable {
+  accountId: string;
+  id: string;
+  kind: string;
+  recipient: string;
+  sender: string;
+  peerAddress: string;
+  helo: string;
+  receivedAt: Date;
+  size: number;
+  serverId: string | null;
+  streamId: string | null;
+  mailboxHash: string | null;
+  retentionDays: number | null;
+  dueAt: Date;
+  tries: Generated<number>;
+}
+
 export interface AuditLogTable {
   accountId: string;
   id: string;
@@ -835,6 +860,8 @@ export interface WebhooksTable {
 export interface DB {
   accounts: AccountsTable;
   apiTokens: ApiTokensTable;
+  arrivalContents: ArrivalContentsTable;
+  arrivals: ArrivalsTable;
   auditLog: AuditLogTable;
   backupCodes: BackupCodesTable;
   bounces: BouncesTable;

@@ -14,6 +14,7 @@ import type { GraphQLSchema } from 'graphql';
 import type { Registry } from 'prom-client';
 import type { Config } from '#/runtime/config.ts';
 import type { Clock, Log, Random } from '#/runtime/ports.ts';
+import { answerAttachment, ATTACHMENT_PATH, type OpenAttachment } from './attachment.ts';
 import { clientAddress } from './client-address.ts';
 import { answerConfirmation, type Confirmations, confirmationSecret } from './confirm-sender.ts';
 import { refuseTokenInUrl } from './credentials.ts';
@@ -64,6 +65,8 @@ export interface HttpServerOptions extends TokenSource {
   readonly confirmations?: Confirmations;
   /** Behind the links that people get by mail; without it there are none. */
   readonly linkActions?: LinkActions;
+  /** Behind the links to attachments of inbound messages; without it there are none. */
+  readonly openAttachment?: OpenAttachment;
   /** Takes what was found in the open; without it nobody can report it. */
   readonly reportLeaks?: ReportLeaks;
   readonly metrics?: Registry;
@@ -183,6 +186,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       response.setHeader('Connection', 'close');
       return plain(response, path === '/' ? 405 : 404, path === '/' ? 'method not allowed' : 'not found');
     }
+    if (options.openAttachment !== undefined && path.startsWith(ATTACHMENT_PATH))
+      return answerAttachment(options.openAttachment, path, { request, response });
     if (await answerHealth(path, response, isReady)) return;
     if (path === '/') return answerStart(response);
     plain(response, 404, 'not found');

@@ -9,8 +9,16 @@
 //
 // Bcc recipients are not in it: whoever reads the content must not learn of them, and no composer can leak them.
 
+import { pipeline, Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import {
+  constants,
+  createZstdCompress,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib';
 
 export interface StoredAddress {
   readonly name: string | null;
@@ -111,7 +119,21 @@ export async function encodeLargeSource(content: StoredSource): Promise<Buffer> 
   return Buffer.concat([u32((SOURCE | COMPRESSED) >>> 0), await compressAside(body, OPTIONS)]);
 }
 
-function sourceJson({ bodyStart, eightBit, smtpUtf8, lacks, replyTo }: StoredSource): SourceJson {
+/** The same frame bit by bit, of a source that need not be in memory as a whole. */
+export async function* encodeSourceStream(
+  content: Omit<StoredSource, 'source'>,
+  source: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  const body = async function* () {
+    yield frameBody(sourceJson(content), []);
+    yield* source;
+  };
+  yield u32((SOURCE | COMPRESSED) >>> 0);
+  // Its errors are those of the iteration.
+  yield* pipeline(Readable.from(body()), createZstdCompress(OPTIONS), () => {}) as AsyncIterable<Buffer>;
+}
+
+function sourceJson({ bodyStart, eightBit, smtpUtf8, lacks, replyTo }: SourceJson): SourceJson {
   return { bodyStart, eightBit, smtpUtf8, lacks, replyTo: replyTo === null ? null : plain(replyTo) };
 }
 
@@ -139,16 +161,33 @@ function chunkSizeFor(bytes: number): number {
   return Math.min(Math.max(Math.ceil(bytes / 4_096) * 4_096, 8_192), 256 * 1024);
 }
 
-/** Throws on anything the two above did not make: stored content that cannot be read is a defect, not an outcome. */
+/** Throws on anything those above did not make: stored content that cannot be read is a defect, not an outcome. */
 export function decodeStored(stored: Buffer): Stored {
+  const { compressed, kind, rest } = opened(stored);
+  return unframed(
+    kind,
+    compressed
+      ? zstdDecompressSync(rest, { maxOutputLength: MAX_FRAME, chunkSize: chunkSizeFor(rest.length * 3) })
+      : rest,
+  );
+}
+
+const decompressAside = promisify(zstdDecompress);
+
+/** The same beside the event loop: for what may be large, which its packed size does not tell. */
+export async function decodeLargeStored(stored: Buffer): Promise<Stored> {
+  const { compressed, kind, rest } = opened(stored);
+  return unframed(kind, compressed ? await decompressAside(rest, { maxOutputLength: MAX_FRAME }) : rest);
+}
+
+function opened(stored: Buffer) {
   const format = stored.readUInt32BE(0);
   const kind = format & ~COMPRESSED;
   if (kind !== PARTS && kind !== SOURCE) throw new Error(`stored content has the unknown format ${format}`);
-  const rest = stored.subarray(4);
-  const body =
-    (format & COMPRESSED) === 0
-      ? rest
-      : zstdDecompressSync(rest, { maxOutputLength: MAX_FRAME, chunkSize: chunkSizeFor(rest.length * 3) });
+  return { kind, compressed: (format & COMPRESSED) !== 0, rest: stored.subarray(4) };
+}
+
+function unframed(kind: number, body: Buffer): Stored {
   const jsonEnd = 4 + body.readUInt32BE(0);
   const json: unknown = JSON.parse(body.toString('utf8', 4, jsonEnd));
   const bytes = body.subarray(jsonEnd);

@@ -1,5 +1,6 @@
 // What must be done from time to time, by one node for all: partitions ahead, expired ones dropped, keys, sessions and wrong
 // guesses forgotten, secrets sealed anew, old hours of counters deleted.
+import { deleteStrayContents } from '#/db/arrivals.ts';
 import { deleteOldHours, deleteOldTags } from '#/db/counters.ts';
 import { forgetGuesses } from '#/db/guess-counters.ts';
 import { readBalance } from '#/db/delivery-balance.ts';
@@ -14,6 +15,7 @@ import { guessRules } from '#/domain/identity/throttle.ts';
 import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import { deleteOldReports } from '#/db/domain-reports.ts';
 import { deleteRemovableMails } from '#/db/returned-mails.ts';
+import { firstIdAt } from '#/domain/ids.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
 import { firstHourKept, TAGS_KEPT_DAYS } from '#/domain/statistics.ts';
 import type { Clock, Log, SecretBox } from '#/runtime/ports.ts';
@@ -25,6 +27,8 @@ const EVERY_MS = 10 * 60_000;
 const KEYS = 10_000;
 /** Notifications of up to half a megabyte each. */
 const MAILS = 1_000;
+/** Longer than storing a mail takes, piece by piece. */
+const STRAY_MS = 24 * 3_600_000;
 const REPORTS = 500;
 const COUNTERS = 10_000;
 /** A year and a month: what is shown is compared with the year before. */
@@ -72,6 +76,7 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   await forgetEndedSessions(system, now);
   while ((await deleteExpiredKeys(system, now, KEYS)) === KEYS);
   while ((await deleteRemovableMails(system, now, MAILS)) === MAILS);
+  await deleteStrayContents(system, firstIdAt(now.getTime() - STRAY_MS));
   const before = new Date(now.getTime() - REPORT_DAYS * 86_400_000);
   while ((await deleteOldReports(system, before, REPORTS)) >= REPORTS);
   await forgetOldCounters(system, now);

@@ -42,6 +42,7 @@ export interface Config {
   readonly workers: number;
   readonly outbound: 'mx' | 'relay';
   readonly relay: Relay | null;
+  readonly rspamd: URL | null;
   readonly heloName: string;
   /** What return-path CNAMEs point to. */
   readonly mailHost: string;
@@ -143,6 +144,12 @@ const webOrigin = reading((value) => {
   return url.origin;
 });
 
+const rspamdUrl = reading((value) => {
+  const url = URL.parse(value);
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new Error('must be an http or https URL');
+  return url;
+});
+
 const databaseUrl = reading((value) => {
   // Not parsed as a URL: a socket's (`postgres:///name?host=/folder`) is none by the letter, and node-pg reads it.
   if (!/^postgres(ql)?:\/\/./.test(value)) throw new Error('must be a postgres:// URL');
@@ -229,6 +236,7 @@ const schema = z
       'mx',
       '`mx` delivers directly, `relay` hands everything to VEREDUS_RELAY_URL.',
     ),
+    VEREDUS_RSPAMD_URL: optional(rspamdUrl, 'http://host:11333 of an rspamd that scores inbound mail.', true),
     VEREDUS_RELAY_URL: optional(relayUrl, 'smtp://user:password@host:port, or smtps://…', true),
     VEREDUS_HELO_NAME: optional(hostName, 'Name said in HELO; unset, the host name.'),
     VEREDUS_MAIL_HOST: optional(
@@ -368,6 +376,7 @@ function toConfig(values: z.output<typeof schema>): Config {
     workers: values.VEREDUS_WORKERS ?? availableParallelism(),
     outbound: values.VEREDUS_OUTBOUND,
     relay: values.VEREDUS_RELAY_URL,
+    rspamd: values.VEREDUS_RSPAMD_URL,
     heloName: values.VEREDUS_HELO_NAME ?? hostname(),
     mailHost: (values.VEREDUS_MAIL_HOST ?? values.VEREDUS_HELO_NAME ?? hostname()).toLowerCase(),
     signing: values.VEREDUS_SIGNING,

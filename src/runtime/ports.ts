@@ -54,6 +54,25 @@ export interface Ids {
   nextInBucket(bucket: number): string;
 }
 
+export interface JudgedMail {
+  readonly source: Uint8Array;
+  /** Of the envelope; the sender is empty for notifications. */
+  readonly sender: string;
+  readonly recipient: string;
+  readonly peerAddress: string;
+  readonly helo: string;
+}
+
+export interface SpamFilter {
+  /** The more, the more it looks like spam. Fails where the filter gives no answer. */
+  score(mail: JudgedMail): Promise<number>;
+}
+
+export interface Load {
+  /** Of the last moments, how busy this process or the whole machine was, whichever was busier: 0 to 1. */
+  share(): number;
+}
+
 /** Structured log lines. Fields must never hold secrets, address lists or bodies (docs: operations). */
 export interface Log {
   debug(fields: object, message: string): void;
@@ -278,6 +297,8 @@ export interface SpoolFile extends AsyncDisposable {
   /** One after the other: the next begins when this has ended. */
   write(bytes: Uint8Array): Promise<void>;
   read(): Promise<Buffer>;
+  /** From its beginning, in pieces of some ten kilobytes. */
+  stream(): AsyncIterable<Buffer>;
 }
 
 export interface Spool {

@@ -1,6 +1,7 @@
 // Large mail on its way in: kept in files of the data folder until whoever receives it has stored it. Nothing in them was
 // acknowledged, so what a crash leaves behind is removed and comes again.
 import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Spool, SpoolFile } from './ports.ts';
@@ -36,6 +37,7 @@ async function createFile(path: string): Promise<SpoolFile> {
     async read() {
       return readFile(path);
     },
+    stream: () => createReadStream(path, { highWaterMark: 64 * 1024 }) as AsyncIterable<Buffer>,
     async [Symbol.asyncDispose]() {
       await close();
       await rm(path, { force: true });

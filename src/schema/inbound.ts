@@ -3,6 +3,7 @@ import type { InboundMessageRow } from '#/db/inbound-messages.ts';
 import { InvalidInput } from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { blindRecipients, inboundAttachments, inboundPeople } from '#/resolvers/inbound/inbound-content.ts';
+import { type AttachmentLink as Link, attachmentLinks, LINK_MINUTES } from '#/resolvers/inbound/attachment-link.ts';
 import { followInboundMessages } from '#/resolvers/inbound/follow-inbound-messages.ts';
 import { listInboundMessages } from '#/resolvers/inbound/list-inbound-messages.ts';
 import { builder, guarded } from './builder.ts';
@@ -31,6 +32,14 @@ const Header = builder.objectRef<{ readonly name: string; readonly value: string
   fields: (t) => ({
     name: t.exposeString('name', { description: 'As it is written.' }),
     value: t.exposeString('value', { description: 'Decoded.' }),
+  }),
+});
+
+const AttachmentLink = builder.objectRef<Link>('InboundAttachmentLink').implement({
+  description: 'Where an attachment is to be had: whoever knows the link has it.',
+  fields: (t) => ({
+    url: t.exposeString('url', { description: 'For GET; the file comes as a download.' }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'From then on there is nothing.' }),
   }),
 });
 
@@ -106,6 +115,15 @@ export const InboundMessage = builder.objectRef<InboundMessageRow>('InboundMessa
       type: [AttachmentInfo],
       description: 'What is attached.',
       resolve: (row) => [...inboundAttachments(row)],
+    }),
+    attachmentLinks: t.withAuth(onItsServer('inboundContent.read')).field({
+      type: [AttachmentLink],
+      description: guarded(
+        'inboundContent.read',
+        `Where the attachments are to be had, in their order, for ${LINK_MINUTES} minutes from now and without a token.`,
+      ),
+      resolve: ({ accountId, id, attachments }, _args, { deps }) =>
+        attachmentLinks(deps, { accountId, id }, inboundAttachments({ attachments }).length),
     }),
     spamScore: t.exposeFloat('spamScore', {
       nullable: true,

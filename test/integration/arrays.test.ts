@@ -10,6 +10,7 @@ const cases: Readonly<Record<ArrayType, readonly unknown[]>> = {
   smallint: [0, -32_768, 32_767],
   int: [1, -2_147_483_648, 2_147_483_647],
   int8: [0, -1, Number.MAX_SAFE_INTEGER],
+  float8: [0, -1.5, 1e300, null],
   bool: [true, false, null],
   timestamptz: [new Date('1999-12-31T23:59:59.999Z'), new Date('2026-11-21T00:00:00.001Z'), new Date(0)],
   text: ['', 'plain', 'quoted "and" {braces}, commas\\', 'Grüße 🐎', null],

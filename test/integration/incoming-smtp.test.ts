@@ -6,7 +6,7 @@ import { inboundAddress } from '#/resolvers/inbound/inbound-content.ts';
 import { createReceiver } from '#/resolvers/incoming/receiver.ts';
 import { createRecipients } from '#/resolvers/incoming/recipients.ts';
 import { inboundServer } from '../support/inbound-server.ts';
-import { arf, deliveredMail, dsn } from '../support/returned-mail.ts';
+import { arf, deliveredMail, dsn, idle } from '../support/returned-mail.ts';
 import { world } from '../support/world.ts';
 
 test('mail is taken for whom we know, means what it means, and is judged after it was stored', async () => {
@@ -17,7 +17,7 @@ test('mail is taken for whom we know, means what it means, and is judged after i
     judged.push(sender);
     return { spf: { result: 'pass', domain: `${helo}\0` } };
   };
-  const receiver = createReceiver(w.deps, { authenticate });
+  const receiver = createReceiver(w.deps, { authenticate, scoreSpam: null, load: idle });
   await using server = await inboundServer({ recipients: createRecipients(w.deps), receiver });
   const transport = createTransport({ host: '127.0.0.1', port: server.port, ignoreTLS: true, name: 'peer.example' });
   const post = (to: readonly string[], raw: string, from = '') =>
@@ -38,7 +38,7 @@ test('mail is taken for whom we know, means what it means, and is judged after i
   await post([path, forged], dsn({ to: path, address: 'b@r.example' }));
   await post([feedback], arf([`Return-Path: <${complained.paths[0]}>`]), 'fbl@provider.example');
   await post([app, app.replace('ticket-7', 'ticket-8')], 'Subject: Hi\r\n\r\nHello\r\n', 'ann@peer.example');
-  await receiver[Symbol.asyncDispose]();
+  await receiver.settled();
 
   const { data } = await w.execute(
     `{ server { bounces(first: 9) { edges { node { type address } } }
@@ -60,6 +60,7 @@ test('mail is taken for whom we know, means what it means, and is judged after i
       authentication,
     })),
   );
-  expect(judged).toEqual(['ann@peer.example']);
+  expect(judged).toEqual(['ann@peer.example', 'ann@peer.example']);
   transport.close();
+  await receiver[Symbol.asyncDispose]();
 });

@@ -262,6 +262,28 @@ describe('a complaint', () => {
     expect(await statusesOf(sent.uuid)).toEqual(['DELIVERED']);
   });
 
+  test('about a message with a Message-ID of the customer’s own needs its recipient besides', async () => {
+    const own = { headers: [{ name: 'Message-ID', value: '<order-7@shop.example>' }] };
+    const older = await deliveredMail(w, a, ['rae@r.example'], own);
+    const newer = await deliveredMail(w, a, ['sam@r.example', 'tom@r.example'], own);
+    const other = await w.account();
+    const theirs = domainAddress('feedback', `vr-bounces.${other.domain}`, w.deps.returnPathSecret);
+    const told = ['Message-ID: <order-7@shop.example>'];
+    const before = await rowCounts();
+    await box.post(feedback, arf(told), 'fbl@provider.example');
+    await box.post(feedback, arf([...told, 'To: eve@r.example']), 'fbl@provider.example');
+    await box.post(feedback, arf(['Message-ID: <order-8@shop.example>', 'To: rae@r.example']), 'fbl@provider.example');
+    await box.post(theirs, arf([...told, 'To: rae@r.example']), 'fbl@provider.example');
+    expect(await rowCounts()).toEqual(before);
+    for (const [address, sent] of [
+      ['rae@r.example', older],
+      ['tom@r.example', newer],
+    ] as const) {
+      await box.post(feedback, arf(told, [`Original-Rcpt-To: ${address}`]), 'fbl@provider.example');
+      expect(await bouncesOf(sent.id)).toMatchObject([{ type: 'SPAM_COMPLAINT', address, inactive: true }]);
+    }
+  });
+
   test('at the reverse-path itself counts too, and one that opts out is an UNSUBSCRIBE', async () => {
     const { id, paths } = await deliveredMail(w, a, ['quin@r.example']);
     await box.post(paths[0] ?? '', arf([], [], 'opt-out'), 'fbl@provider.example');

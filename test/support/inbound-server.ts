@@ -51,7 +51,9 @@ export async function inboundServer(
     recipients: {
       async judge(address) {
         const named = readVerp(address, secret);
-        return named === null ? (known[address.toLowerCase()] ?? null) : { kind: 'return-path', ...named };
+        return named === null
+          ? (known[address.toLowerCase()] ?? null)
+          : { kind: 'return-path', accountId: inboundAddress.accountId, ...named };
       },
     },
     receiver: {

@@ -1,9 +1,13 @@
 // Mail that comes back, as the world writes it, and the way in for tests.
+import { Readable } from 'node:stream';
 import { createReceiver } from '#/resolvers/incoming/receiver.ts';
 import { createRecipients } from '#/resolvers/incoming/recipients.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { recipientTag, verpLocalPart } from '#/mail/reverse-path.ts';
 import type { TestAccount, World } from './world.ts';
+
+/** The event loop of a test is busy with the test. */
+export const idle = { share: () => 0 };
 
 const lines = (...all: readonly string[]) => `${all.join('\r\n')}\r\n`;
 
@@ -61,7 +65,7 @@ export async function deliveredMail(
 /** The seam of the SMTP server: RCPT, then DATA. Null: the address was refused. */
 export function postbox(w: World) {
   const recipients = createRecipients(w.deps);
-  const receiver = createReceiver(w.deps, { authenticate: null });
+  const receiver = createReceiver(w.deps, { authenticate: null, scoreSpam: null, load: idle });
   return {
     judge: recipients.judge,
     async post(address: string, source: string | Buffer, sender = ''): Promise<boolean> {
@@ -70,9 +74,10 @@ export function postbox(w: World) {
       const bytes = Buffer.from(source);
       await receiver.receive({
         envelope: { sender, recipients: [{ address, judged }] },
-        source: { size: bytes.length, read: async () => bytes },
+        source: { size: bytes.length, read: async () => bytes, stream: () => Readable.from([bytes]) },
         peer: { address: '192.0.2.9', helo: 'mx.receiver.example' },
       });
+      await receiver.settled();
       return true;
     },
   };

@@ -9,6 +9,7 @@ import * as delivery from './0006-delivery.ts';
 import * as incoming from './0007-incoming.ts';
 import * as statistics from './0008-statistics.ts';
 import * as sendingPauses from './0009-sending-pauses.ts';
+import * as arrivals from './0010-arrivals.ts';
 
 export const migrations: Record<string, Migration> = {
   '0001-foundation': foundation,
@@ -20,4 +21,5 @@ export const migrations: Record<string, Migration> = {
   '0007-incoming': incoming,
   '0008-statistics': statistics,
   '0009-sending-pauses': sendingPauses,
+  '0010-arrivals': arrivals,
 };

@@ -4,7 +4,7 @@ import { findContents } from '#/db/messages.ts';
 import type { InboundMessageRow } from '#/db/inbound-messages.ts';
 import type { ReadScope } from '#/db/scope.ts';
 import { keyOfAddress } from '#/domain/suppression.ts';
-import { decodeStored } from '#/mail/content.ts';
+import { decodeLargeStored } from '#/mail/content.ts';
 import { inboundLocalPart } from '#/mail/incoming-address.ts';
 import type { IncomingMail } from '#/mail/mime/incoming-mail.ts';
 import { readMail, readStrippedReply } from '#/mail/mime/offload.ts';
@@ -28,7 +28,9 @@ export function inboundPeople({ people }: InboundMessageRow): People {
   return PeopleShape.parse(people);
 }
 
-export function inboundAttachments({ attachments }: InboundMessageRow): readonly InboundAttachment[] {
+export function inboundAttachments({
+  attachments,
+}: Pick<InboundMessageRow, 'attachments'>): readonly InboundAttachment[] {
   return AttachmentsShape.parse(attachments) ?? [];
 }
 
@@ -53,11 +55,12 @@ export async function readInboundContents(
   ids: readonly string[],
 ): Promise<Map<string, InboundContent>> {
   const found = await findContents(scope, ids);
-  return new Map([...found].map(([id, body]) => [id, contentOf(clock, body)]));
+  const contents = [...found].map(async ([id, body]) => [id, await contentOf(clock, body)] as const);
+  return new Map(await Promise.all(contents));
 }
 
-function contentOf(clock: Clock, body: Buffer): InboundContent {
-  const stored = decodeStored(body);
+async function contentOf(clock: Clock, body: Buffer): Promise<InboundContent> {
+  const stored = await decodeLargeStored(body);
   if (stored.kind !== 'source') throw new Error('an inbound message is stored as its source');
   const { source } = stored.content;
   let reading: Promise<IncomingMail> | null = null;

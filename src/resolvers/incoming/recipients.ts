@@ -12,7 +12,7 @@ import { readVerp, type VerpRecipient } from '#/mail/reverse-path.ts';
 import type { Deps } from '../deps.ts';
 
 export type Judged =
-  | ({ readonly kind: 'return-path' } & VerpRecipient)
+  | ({ readonly kind: 'return-path'; readonly accountId: string } & VerpRecipient)
   | { readonly kind: 'report' | 'feedback'; readonly accountId: string; readonly domainId: string }
   | ({ readonly kind: 'inbound'; readonly mailboxHash: string } & InboundServer);
 
@@ -47,19 +47,36 @@ export function createRecipients(
     return found;
   };
 
+  const pathOf = (host: string) => recall(`path ${host}`, () => findDomainOfReturnPath(system, host));
+
+  /** What has passed once passes always; forged ones are computed anew each time, and take no room. */
+  const serverIds = new Map<string, string>();
+  const serverIdOf = (base: string): string | null => {
+    const known = serverIds.get(base);
+    if (known !== undefined) return known;
+    const id = readInboundLocalPart(base, secret);
+    if (id === null) return null;
+    if (serverIds.size >= MAX_ENTRIES) serverIds.clear();
+    serverIds.set(base, id);
+    return id;
+  };
+
   const serverOf = (base: string, domain: string): Promise<InboundServer | null> => {
     if (domain !== mailHost) return recall(`domain ${domain}`, () => findServerOfInboundDomain(system, domain));
-    const id = readInboundLocalPart(base, secret);
+    const id = serverIdOf(base);
     return id === null ? Promise.resolve(null) : recall(`server ${id}`, () => findInboundServer(system, id));
   };
 
   return {
     async judge(address) {
       const verp = readVerp(address, secret);
-      if (verp !== null) return { kind: 'return-path', ...verp };
+      if (verp !== null) {
+        const domain = await pathOf(partsOf(address).domain);
+        return domain === null ? null : { kind: 'return-path', accountId: domain.accountId, ...verp };
+      }
       const own = readDomainAddress(address, secret);
       if (own !== null) {
-        const domain = await recall(`path ${own.host}`, () => findDomainOfReturnPath(system, own.host));
+        const domain = await pathOf(own.host);
         return domain === null ? null : { kind: own.kind, accountId: domain.accountId, domainId: domain.domainId };
       }
       const { base, mailboxHash, domain } = partsOf(address);

@@ -2,7 +2,7 @@
 // recipient whom it proves to have been written to: by the reverse-path of the message it returns, or by its Message-ID
 // and one of its recipients.
 import { findDomainOfReturnPath } from '#/db/incoming-addresses.ts';
-import { findSubject, listSubjects, type ReturnedSubject } from '#/db/returned-subjects.ts';
+import { findSubject, listMessagesByOwnId, listSubjects, type ReturnedSubject } from '#/db/returned-subjects.ts';
 import { decodeIdOf } from '#/domain/ids.ts';
 import { keyOfAddress } from '#/domain/suppression.ts';
 import { addressIn } from '#/mail/bounce/addresses.ts';
@@ -17,6 +17,8 @@ import { type Ignored, readReturnedWithin } from './take-returned.ts';
 
 /** Addresses of a returned message that are tried. */
 const MAX_PATHS = 20;
+/** Messages of one Message-ID that are looked at. */
+const MAX_SAME_ID = 5;
 
 export async function takeComplaint(
   deps: Deps,
@@ -54,15 +56,33 @@ function pathsOf(
   });
 }
 
-/** The one that we have made holds the id of the message; whoever made their own is found by the reverse-path alone. */
+/** The one that we have made holds the id of the message. */
 async function byMessageId(deps: Deps, accountId: string, complaint: Complaint): Promise<ReturnedSubject | null> {
   const header = complaint.originalMessageId?.trim() ?? '';
   const messageId = decodeIdOf('message', /^<(msg_[0-9a-z]{26})@/.exec(header)?.[1] ?? '');
-  if (messageId === null) return null;
+  if (messageId === null) return byOwnMessageId(deps, accountId, header, complaint);
   const recipients = await listSubjects(deps.system, { accountId, messageId, messageIdHeader: header });
-  const told = new Set(complaint.recipients.map(keyOfAddress));
   const [only, another] = recipients;
-  const named = recipients.find(({ address }) => told.has(keyOfAddress(address)));
   // Redacted, or forwarded to another address: then only a message to one person tells who it was.
-  return named ?? (another === undefined ? (only ?? null) : null);
+  return namedIn(complaint, recipients) ?? (another === undefined ? (only ?? null) : null);
+}
+
+/** One that the customer has made may be easy to guess: it counts for a recipient whom the complaint names besides. */
+async function byOwnMessageId(
+  { system }: Deps,
+  accountId: string,
+  messageIdHeader: string,
+  complaint: Complaint,
+): Promise<ReturnedSubject | null> {
+  if (messageIdHeader === '' || complaint.recipients.length === 0) return null;
+  for (const messageId of await listMessagesByOwnId(system, { accountId, messageIdHeader }, MAX_SAME_ID)) {
+    const named = namedIn(complaint, await listSubjects(system, { accountId, messageId, messageIdHeader }));
+    if (named !== null) return named;
+  }
+  return null;
+}
+
+function namedIn(complaint: Complaint, recipients: readonly ReturnedSubject[]): ReturnedSubject | null {
+  const told = new Set(complaint.recipients.map(keyOfAddress));
+  return recipients.find(({ address }) => told.has(keyOfAddress(address))) ?? null;
 }

@@ -1,142 +1,171 @@
-// Mail for applications: stored with its source before its sender hears that it was taken. What comes in at one time, for
-// whomever, is committed together.
+// Mail for applications, once it is read: becomes visible in the transaction that ends its arrival, so once and never twice.
+// What is read at one time, for whomever, is committed together.
+import { type ArrivalRow, endArrivals } from '#/db/arrivals.ts';
 import { insertInboundMessages, type NewInboundMessage } from '#/db/inbound-messages.ts';
 import { listInboundSettings, matchInboundRules } from '#/db/inbound-settings.ts';
 import { wakeInboundEndpoints } from '#/db/inbound-work.ts';
-import { insertContents } from '#/db/messages.ts';
 import { parentsOf } from '#/db/incoming-addresses.ts';
-import { scopeOfAccount, type SystemWriteScope, writeInSystemScope } from '#/db/scope.ts';
-import { bucketAt, expiryOf } from '#/domain/retention.ts';
+import { type SystemWriteScope, writeInSystemScope } from '#/db/scope.ts';
+import { bucketOfMessage, expiryOf } from '#/domain/retention.ts';
 import { keyOfAddress } from '#/domain/suppression.ts';
-import { encodeLargeSource } from '#/mail/content.ts';
 import { partsOf } from '#/mail/incoming-address.ts';
 import { repeating } from '../define.ts';
 import type { Deps } from '../deps.ts';
 import { commitInGroups } from '../group-commit.ts';
-import type { Stored } from './authenticate-later.ts';
 import { type ReadIncoming, readIncoming } from './read-incoming.ts';
-import type { Judged } from './recipients.ts';
-import { storable } from './storable.ts';
+import { storable, storableJson } from './storable.ts';
 
-export interface InboundTarget {
-  readonly address: string;
-  readonly judged: Extract<Judged, { readonly kind: 'inbound' }>;
+export interface ArrivedSource {
+  readonly source: Uint8Array;
+  /** Of the envelope; empty for the null sender. */
+  readonly sender: string;
+  readonly peerAddress: string;
+  readonly helo: string;
 }
 
-export interface InboundArrival {
-  readonly targets: readonly InboundTarget[];
-  /** Of the envelope. */
-  readonly sender: string;
-  readonly source: Buffer;
+/** What others find out about a mail; each may fail, and is then not known. */
+export interface Inspectors {
+  /** What proves whose mail it is; null: nobody looks. */
+  readonly authenticate: ((mail: ArrivedSource) => Promise<object>) | null;
+  /** How much it looks like spam; null: nobody looks. */
+  readonly scoreSpam: ((mail: ArrivedSource & { readonly recipient: string }) => Promise<number | null>) | null;
+}
+
+interface Target {
+  readonly accountId: string;
+  readonly serverId: string;
+  readonly streamId: string;
+  readonly mailboxHash: string;
+  readonly retentionDays: number;
 }
 
 interface Prepared {
-  readonly weight: number;
-  readonly target: InboundTarget;
+  /** Rows of a few kilobytes. */
+  readonly weight: 0;
+  readonly arrival: ArrivalRow;
+  readonly target: Target;
   readonly read: ReadIncoming;
-  readonly sender: string;
-  readonly body: Buffer;
-  readonly size: number;
+  /** JSON. */
+  readonly authentication: string | null;
+  readonly spamScore: number | null;
 }
 
-/** All mail of a process, for whichever account: they share their commits. */
 const EVERYBODY = 'inbound';
-const groups = commitInGroups<Prepared, Stored>();
+const groups = commitInGroups<Prepared, true>();
 
-/** In the order of the targets. */
-export async function takeInbound(deps: Deps, arrival: InboundArrival): Promise<readonly Stored[]> {
-  const { targets, source, sender } = arrival;
-  const [read, body] = await Promise.all([
+export async function takeInbound(
+  deps: Deps,
+  inspectors: Inspectors,
+  arrival: ArrivalRow,
+  source: Buffer,
+): Promise<void> {
+  const { sender, peerAddress, helo, recipient } = arrival;
+  const mail = { source, sender, peerAddress, helo };
+  const [read, authentication, spamScore] = await Promise.all([
     readIncoming(deps, source, sender),
-    encodeLargeSource({
-      source,
-      bodyStart: 0,
-      eightBit: false,
-      smtpUtf8: false,
-      lacks: { date: false, messageId: false },
-      replyTo: null,
-    }),
+    known(deps, inspectors.authenticate?.(mail)),
+    known(deps, inspectors.scoreSpam?.({ ...mail, recipient })),
   ]);
-  const size = source.length;
-  const prepared = targets.map((target): Prepared => ({ weight: body.length, target, read, sender, body, size }));
-  return groups.submit(deps, EVERYBODY, prepared, async (all) => {
+  const prepared: Prepared = {
+    weight: 0,
+    arrival,
+    target: targetOf(arrival),
+    read,
+    authentication: authentication === null ? null : storableJson(authentication),
+    spamScore,
+  };
+  await groups.submit(deps, EVERYBODY, [prepared], async (all) => {
     const now = deps.clock.now();
-    const stored = await repeating(() => writeInSystemScope(deps.system, now, (scope) => store(deps, scope, all)));
+    await repeating(() => writeInSystemScope(deps.system, now, (scope) => store(scope, all)));
     deps.channel.nudge('inbound');
-    return stored;
+    return all.map(() => true);
   });
 }
 
-async function store({ ids }: Deps, scope: SystemWriteScope, all: readonly Prepared[]): Promise<Stored[]> {
-  const servers = all.map(({ target }) => target.judged);
+async function known<T>({ log }: Deps, finding: Promise<T> | undefined): Promise<T | null> {
+  if (finding === undefined) return null;
+  return finding.catch((error: unknown) => {
+    log.warn({ error }, 'an inspection of a mail that came in has failed');
+    return null;
+  });
+}
+
+function targetOf({ accountId, serverId, streamId, mailboxHash, retentionDays }: ArrivalRow): Target {
+  if (serverId === null || streamId === null || mailboxHash === null || retentionDays === null)
+    throw new Error('an arrival for an application without its target');
+  return { accountId, serverId, streamId, mailboxHash, retentionDays };
+}
+
+async function store(scope: SystemWriteScope, all: readonly Prepared[]): Promise<void> {
+  const ended = await endArrivals(
+    scope,
+    all.map(({ arrival }) => arrival),
+  );
+  // Whoever has ended the others has stored them.
+  const own = all.filter(({ arrival }) => ended.has(arrival.id));
+  if (own.length === 0) return;
   const [settings, rules] = await Promise.all([
-    listInboundSettings(scope, servers),
+    listInboundSettings(
+      scope,
+      own.map(({ target }) => target),
+    ),
     matchInboundRules(
       scope,
-      all.map(({ target, read, sender }) => ({ ...target.judged, patterns: patternsOf(read.fromKey, sender) })),
+      own.map(({ arrival, target, read }) => ({ ...target, patterns: patternsOf(read.fromKey, arrival.sender) })),
     ),
   ]);
-  const rows = all.map((item, place): NewInboundMessage => {
-    const pattern = rules.get(place);
-    const blockedBy = pattern !== undefined ? `RULE ${pattern}` : item.read.loops ? 'LOOP' : null;
-    const hasUrl = (settings.get(item.target.judged.serverId)?.url ?? null) !== null;
-    const bucket = bucketAt(scope.now, item.target.judged.retentionDays);
-    return rowOf(scope, item, ids.nextInBucket(bucket), bucket, blockedBy, hasUrl);
+  const rows = own.map((item, place) => {
+    const { url = null, spamThreshold = null } = settings.get(item.target.serverId) ?? {};
+    return rowOf(item, scope.now, blockedBy(item, rules.get(place), spamThreshold), url !== null);
   });
-  const contents = rows.map(({ id, accountId }, place) => ({
-    accountId,
-    messageId: id,
-    body: all[place]?.body ?? EMPTY,
-  }));
-  await Promise.all([
-    insertInboundMessages(scope, rows),
-    ...[...Map.groupBy(contents, ({ accountId }) => accountId)].map(([accountId, ofAccount]) =>
-      insertContents(scopeOfAccount(scope, accountId), ofAccount),
-    ),
-  ]);
+  await insertInboundMessages(scope, rows);
   await wakeInboundEndpoints(
     scope,
     rows.filter(({ status }) => status === 'QUEUED'),
   );
-  return rows.map(({ accountId, id }) => ({ accountId, id }));
 }
 
-const EMPTY = Buffer.alloc(0);
+function blockedBy(
+  { read, spamScore }: Prepared,
+  pattern: string | undefined,
+  spamThreshold: number | null,
+): string | null {
+  if (pattern !== undefined) return `RULE ${pattern}`;
+  if (read.loops) return 'LOOP';
+  return spamScore !== null && spamThreshold !== null && spamScore >= spamThreshold ? 'SPAM' : null;
+}
 
 /** Without a webhook there is nothing left to do: it is there to be read. */
 function rowOf(
-  { now }: SystemWriteScope,
-  { target, read, size }: Prepared,
-  id: string,
-  bucket: number,
+  { arrival, target, read, authentication, spamScore }: Prepared,
+  now: Date,
   blockedBy: string | null,
   hasUrl: boolean,
 ): NewInboundMessage {
-  const { accountId, serverId, streamId, mailboxHash, retentionDays } = target.judged;
+  const { id, receivedAt, recipient, size } = arrival;
   const { people, fromKey, subject, messageIdHeader, dateHeader, attachments } = read;
+  const { retentionDays, ...ofTarget } = target;
   return {
-    bucket,
-    accountId,
+    ...ofTarget,
+    bucket: bucketOfMessage(id),
     id,
-    serverId,
-    streamId,
-    receivedAt: now,
-    expiresAt: expiryOf(now, retentionDays),
+    receivedAt,
+    expiresAt: expiryOf(receivedAt, retentionDays),
     status: blockedBy !== null ? 'BLOCKED' : hasUrl ? 'QUEUED' : 'PROCESSED',
     blockedBy,
     failure: null,
     fromAddress: people.from.address,
     fromKey,
     people: JSON.stringify(people),
-    originalRecipient: target.address,
-    recipientKey: keyOfAddress(target.address),
-    mailboxHash: storable(mailboxHash, 100),
+    originalRecipient: recipient,
+    recipientKey: keyOfAddress(recipient),
     subject,
     messageIdHeader,
     dateHeader,
     attachments: attachments.length === 0 ? null : JSON.stringify(attachments),
     size,
-    authentication: null,
+    spamScore,
+    authentication,
     nextAttemptAt: blockedBy === null && hasUrl ? now : null,
   };
 }

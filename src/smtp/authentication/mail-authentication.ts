@@ -1,6 +1,6 @@
 // SPF, DKIM, DMARC and ARC of mail that came in, in a thread of their own: hashing 50 MB, or a message made to be slow,
 // keeps nothing waiting but other mail that is to be judged. After acceptance: nobody is refused by its results here, and
-// DNS of strangers must not hold up a peer.
+// DNS of strangers must hold up neither a peer nor, for long, a message.
 import { Worker } from 'node:worker_threads';
 import type { Clock, Dns, Log } from '#/runtime/ports.ts';
 import { createQuestions } from './dns-questions.ts';
@@ -12,12 +12,12 @@ export interface MailAuthentication extends AsyncDisposable {
   authenticate(mail: AuthenticatedMail): Promise<AuthenticationResults>;
 }
 
-/** Twice what one lookup that hangs takes in its three tries. */
-const PATIENCE_MS = 30_000;
+/** In all, waiting for its turn included: the mail is not to be seen before. */
+const PATIENCE_MS = 10_000;
 /** A thread that does not answer in this time counts, and does not wait for DNS. */
 const PONG_MS = 2_000;
-/** Most of a mail's time is waiting for DNS. Sources of so many mails are held in memory. */
-const AT_ONCE = 8;
+/** Most of a mail's time is waiting for DNS; who calls holds their sources, and bounds those. */
+const AT_ONCE = 64;
 /** MB. A message has at most 50, and is held some times while it is read. */
 const MAX_HEAP = 512;
 
@@ -41,18 +41,19 @@ export function createMailAuthentication(options: {
   const within = async <T>(ms: number, work: Promise<T>): Promise<T | null> => {
     const finished = new AbortController();
     const late = clock.sleep(ms, AbortSignal.any([finished.signal, closing.signal])).then(() => null);
-    return Promise.race([work, late]).finally(() => finished.abort());
+    return Promise.race([work, late]).finally(() => finished.abort('in time'));
   };
 
-  const judge = async (mail: AuthenticatedMail): Promise<AuthenticationResults> => {
-    if (closing.signal.aborted) return UNKNOWN;
+  const judge = async (mail: AuthenticatedMail, until: number): Promise<AuthenticationResults> => {
+    const left = until - clock.monotonic();
+    if (closing.signal.aborted || left <= 0) return UNKNOWN;
     if (thread === null || thread.ended) thread = new Thread(answer);
     const current = thread;
     const { sender, peerAddress: ip, helo } = mail;
     try {
       const judging = current.run({ source: new Uint8Array(mail.source), sender, ip, helo, mta: host });
       judging.catch(() => undefined);
-      const results = await within(patienceMs, judging);
+      const results = await within(left, judging);
       if (results !== null) return results;
       // A sender's slow DNS is that mail's own affair; a thread that is stuck is everybody's.
       if ((await within(PONG_MS, current.ping())) === null) await current.end();
@@ -63,11 +64,12 @@ export function createMailAuthentication(options: {
   };
 
   const inTurn = async (mail: AuthenticatedMail): Promise<AuthenticationResults> => {
+    const until = clock.monotonic() + patienceMs;
     // Whoever has waited takes over the place of the one that woke it.
     if (running < AT_ONCE) running++;
     else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
-      return await judge(mail);
+      return await judge(mail, until);
     } finally {
       const next = waiting.shift();
       if (next === undefined) running--;

@@ -94,6 +94,7 @@ function createHandlers(options: InboundOptions, limits: InboundLimits): Session
       const { smtpUtf8 = false } = envelope;
       const helo = session.hostNameAppearsAs;
       const tls = tlsOf(connection);
+      using _coming = receiver.coming?.();
       await using source = await take(stream, {
         most: limits.messageBytes,
         spoolFrom: limits.spoolFrom,

@@ -29,9 +29,13 @@ export interface ReceivedSource {
   readonly size: number;
   /** Whole. A large one is read from the spool each time: keep it no longer than needed. */
   read(): Promise<Buffer>;
+  /** From its beginning, never whole in memory where it is large. */
+  stream(): AsyncIterable<Buffer>;
 }
 
 export interface Receiver {
+  /** Held from the first octet of a mail to the answer, for whoever wants to know how many there are. */
+  coming?(): Disposable;
   /**
    * Resolves when the mail is durable: 250 follows, and the peer forgets it. What it fails with is a temporary failure to
    * the peer, which comes again; an SmtpRefusal is told as it is. `mail.source` ends with it.

@@ -1,4 +1,5 @@
 // Takes a message in: a small one into memory, a large one into the spool, octet by octet as it comes.
+import { Readable } from 'node:stream';
 import type { SMTPServerDataStream } from 'smtp-server';
 import type { Spool, SpoolFile } from '#/runtime/ports.ts';
 import type { MemoryBudget } from '../protocol/collect.ts';
@@ -73,6 +74,7 @@ class Taking implements AsyncDisposable {
     return {
       size: this.#size,
       read: async () => whole ?? (await file?.read()) ?? Buffer.alloc(0),
+      stream: () => file?.stream() ?? Readable.from(whole === null ? [] : [whole], { objectMode: true }),
       [Symbol.asyncDispose]: () => this[Symbol.asyncDispose](),
     };
   }

@@ -59,6 +59,12 @@ const RCPT_PARAMETERS: ReadonlySet<string> = new Set();
 const SWEEP_MS = 1_000;
 const DRAIN_CHECK_MS = 25;
 
+/**
+ * Each process takes connections of its own from the system, where that spreads them: handing each over from one process
+ * to another takes a tenth of the time of a connection with one mail.
+ */
+const SHARING = process.platform === 'linux' ? { exclusive: true, reusePort: true } : {};
+
 type Reply = (error?: Error | null, message?: string) => void;
 
 export class SmtpListener extends SMTPServer {
@@ -108,7 +114,7 @@ export class SmtpListener extends SMTPServer {
     void this.#sweep();
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.listen(port, host, () => {
+      this.listen({ port, host, ...SHARING }, () => {
         this.server.off('error', reject);
         const address = this.server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);
