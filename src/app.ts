@@ -172,7 +172,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
 
   if (config.roles.has('delivery')) {
     const settings = { ...routeSettings(config), heloName: config.heloName };
-    const outbound = createOutbound({ settings, smtp: createSmtpClient({ clock }), dns, clock, random, log });
+    const smtp = createSmtpClient({ clock, timeouts: config.smtpTimeouts });
+    const outbound = createOutbound({ settings, smtp, dns, clock, random, log });
     const senderKeys = createSenderKeys({ db, clock, channel, secrets });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
     const onSettled = options.metrics === undefined ? {} : { onSettled: countSettled(options.metrics) };
@@ -191,6 +192,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
           returnPathFor: (accountId, domain) => senderKeys.returnPathFor(accountId, domain),
         },
         keepTranscripts: false,
+        retryScale: config.retryScale,
         ...leaseMs,
         ...onSettled,
       }),

@@ -78,6 +78,7 @@ export function createOutbound(deps: Deps): Outbound {
         eightBit: message.eightBit,
         smtpUtf8: message.smtpUtf8 || utf8Envelope,
         content: message.content,
+        sevenBit: message.sevenBit,
         async beforeFinalDot() {
           if (!(await beforeFinalDot())) throw new Error('the lease on this recipient was lost');
         },

@@ -5,7 +5,17 @@ import { availableParallelism, hostname } from 'node:os';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type LogLevel, logLevels } from './log.ts';
-import { list, readDnsServers, readPublicKeys, readRelay, readSecretKeys, type Relay } from './setting-values.ts';
+import type { SmtpTimeouts } from './ports.ts';
+import {
+  list,
+  readDnsServers,
+  readPublicKeys,
+  readRelay,
+  readScale,
+  readSecretKeys,
+  readSmtpTimeouts,
+  type Relay,
+} from './setting-values.ts';
 
 export const roles = ['api', 'submission', 'inbound', 'delivery', 'webhooks', 'maintenance'] as const;
 export type Role = (typeof roles)[number];
@@ -50,6 +60,10 @@ export interface Config {
   /** `address:port`, as node:dns takes them; null: those of the system. */
   readonly dnsServers: readonly string[] | null;
   readonly mxPort: number;
+  /** Milliseconds; of the phases that the operator has set. */
+  readonly smtpTimeouts: Partial<SmtpTimeouts>;
+  /** Of the pauses between attempts. */
+  readonly retryScale: number;
   readonly allowPrivateNetworks: boolean;
   readonly trustedProxies: readonly AddressRange[];
   readonly systemFrom: string | null;
@@ -242,6 +256,15 @@ const schema = z
     ),
     VEREDUS_DNS_SERVERS: optional(dnsServers, 'address:port, comma-separated; unset, those of the system.'),
     VEREDUS_MX_PORT: setting(realPort, '25', 'Port to which `mx` delivers; for test networks.'),
+    VEREDUS_SMTP_TIMEOUTS: optional(
+      reading(readSmtpTimeouts),
+      'Seconds that `mx` and `relay` wait for other servers, such as `connect=10,dot=300`: of connect, greeting, command, data and dot. Unset, those of RFC 5321: 30, 300, 300, 180, 600. A short `dot` makes duplicates.',
+    ),
+    VEREDUS_RETRY_SCALE: setting(
+      reading(readScale),
+      '1',
+      'Factor on the pauses between attempts, from 0.001 to 1; for test networks.',
+    ),
     VEREDUS_ALLOW_PRIVATE_NETWORKS: setting(
       flag,
       'false',
@@ -373,6 +396,8 @@ function toConfig(values: z.output<typeof schema>): Config {
     signing: values.VEREDUS_SIGNING,
     dnsServers: values.VEREDUS_DNS_SERVERS,
     mxPort: values.VEREDUS_MX_PORT,
+    smtpTimeouts: values.VEREDUS_SMTP_TIMEOUTS ?? {},
+    retryScale: values.VEREDUS_RETRY_SCALE,
     allowPrivateNetworks: values.VEREDUS_ALLOW_PRIVATE_NETWORKS,
     trustedProxies: values.VEREDUS_TRUSTED_PROXIES,
     systemFrom: values.VEREDUS_SYSTEM_FROM,

@@ -220,6 +220,11 @@ export interface SmtpTransaction {
   /** RFC 5322 source with CRLF line ends, not dot-stuffed. Buffers are stuffed as they are written, never copied whole. */
   readonly content: readonly Uint8Array[] | AsyncIterable<Uint8Array>;
   /**
+   * The same message in 7 bits, asked for where the host has no 8BITMIME; null: it cannot be had, and the host is not
+   * asked. Without it 8-bit content goes as it is.
+   */
+  readonly sevenBit?: () => Promise<Pick<SmtpTransaction, 'content' | 'size'> | null>;
+  /**
    * Awaited after all content has been written and before the final dot is: whoever needs to know after a crash that
    * the message may have been taken records it here. A rejection aborts the transaction without the dot.
    */

@@ -2,6 +2,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import type { SmtpTimeouts } from './ports.ts';
 
 export interface Relay {
   readonly host: string;
@@ -55,6 +56,37 @@ export function readDnsServers(value: string): readonly string[] {
     }
     return isIP(address) === 6 ? `[${address}]:${number}` : `${address}:${number}`;
   });
+}
+
+const PHASES = {
+  connect: 'connect',
+  greeting: 'greeting',
+  command: 'command',
+  data: 'data',
+  dot: 'finalDot',
+} as const satisfies Record<string, keyof SmtpTimeouts>;
+
+/** `phase=seconds`, comma-separated. */
+export function readSmtpTimeouts(value: string): Partial<SmtpTimeouts> {
+  const timeouts: Partial<Record<keyof SmtpTimeouts, number>> = {};
+  for (const item of list(value)) {
+    const [, name = '', digits = ''] = /^([a-z]+)=(\d{1,4})$/.exec(item) ?? [];
+    const phase = isPhase(name) ? PHASES[name] : null;
+    if (phase === null || Number(digits) < 1 || Number(digits) > 3_600)
+      throw new Error(`${item} is not one of ${Object.keys(PHASES).join(', ')} with = and 1 to 3600 seconds`);
+    timeouts[phase] = Number(digits) * 1_000;
+  }
+  return timeouts;
+}
+
+function isPhase(name: string): name is keyof typeof PHASES {
+  return Object.hasOwn(PHASES, name);
+}
+
+export function readScale(value: string): number {
+  const number = /^[01](?:\.\d{1,3})?$/.test(value) ? Number(value) : 0;
+  if (number < 0.001 || number > 1) throw new Error('must be a number from 0.001 to 1');
+  return number;
 }
 
 const PEM = /-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----/g;
