@@ -22,6 +22,8 @@ export interface DnsRecords {
   readonly CNAME?: string;
   /** Answers with the CNAME alone and leaves the rest to who asks, as an authoritative server does. */
   readonly chase?: false;
+  /** Types that are answered with SERVFAIL. */
+  readonly fails?: readonly string[];
   /** Seconds; 60 unless told. */
   readonly ttl?: number;
 }
@@ -124,6 +126,7 @@ function resolve(
   const records = zone[name] ?? 'NXDOMAIN';
   if (records === 'hang') return { answers: [], code: null };
   if (typeof records === 'string') return { answers: [], code: codes[records] };
+  if (records.fails?.includes(type) === true) return { answers: [], code: codes.SERVFAIL };
   const ttl = records.ttl ?? 60;
   if (records.CNAME !== undefined && type !== 'CNAME') {
     const alone = records.chase === false || hops > 12;

@@ -94,10 +94,14 @@ export interface Bootstrapped {
   readonly accountToken: string;
 }
 
-/** `veredus bootstrap … --json` beside a serving node. */
+/** What a command prints, beside a serving node. */
+export async function runCommand(settings: Settings, args: readonly string[]): Promise<string> {
+  const { stdout } = await run(program, args, { env: environment(settings) });
+  return stdout;
+}
+
 export async function bootstrapProgram(settings: Settings, args: readonly string[]): Promise<Bootstrapped> {
-  const { stdout } = await run(program, ['bootstrap', ...args, '--json'], { env: environment(settings) });
-  const answer: Bootstrapped = JSON.parse(stdout);
+  const answer: Bootstrapped = JSON.parse(await runCommand(settings, ['bootstrap', ...args, '--json']));
   return answer;
 }
 
