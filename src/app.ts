@@ -43,6 +43,7 @@ import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
+import { readTrust } from '#/runtime/trust.ts';
 import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
 import { createPasswords } from '#/runtime/password-hash.ts';
 import { systemRandom } from '#/runtime/random.ts';
@@ -58,6 +59,7 @@ import type { Receiver, Recipients } from '#/smtp/inbound/received.ts';
 import { startSubmission } from '#/smtp/submission/submission.ts';
 import { startWebhooks } from '#/webhooks/worker.ts';
 import type { Registry } from 'prom-client';
+import { startOutboundTls } from './app-outbound-tls.ts';
 import { countCalls, countSettled, showBalance, showInFlight, showWebhooks, smtpCounters } from './app-metrics.ts';
 
 /** Connections to the database of one process: 20 processes of them fit a PostgreSQL of 300. */
@@ -147,7 +149,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const dns =
     options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
   const { allowPrivateNetworks } = config;
-  const callOut = stack.use(createHttpClient({ dns, clock, allowPrivateNetworks }));
+  const trust = readTrust(config.caFile);
+  const callOut = stack.use(createHttpClient({ dns, clock, allowPrivateNetworks, trust }));
   const deps: Deps = {
     db,
     system,
@@ -172,7 +175,9 @@ export async function startNode(options: NodeOptions): Promise<Node> {
 
   if (config.roles.has('delivery')) {
     const settings = { ...routeSettings(config), heloName: config.heloName };
-    const outbound = createOutbound({ settings, smtp: createSmtpClient({ clock }), dns, clock, random, log });
+    const smtp = createSmtpClient({ clock, trust });
+    const tls = startOutboundTls(stack, config, { ...deps, trust });
+    const outbound = createOutbound({ settings, smtp, dns, clock, random, log, tls });
     const senderKeys = createSenderKeys({ db, clock, channel, secrets });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
     const onSettled = options.metrics === undefined ? {} : { onSettled: countSettled(options.metrics) };

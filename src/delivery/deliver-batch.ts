@@ -223,6 +223,8 @@ function attemptResult(
     remoteHost: sent?.remoteHost ?? null,
     remoteAddress: sent?.remoteAddress ?? null,
     tls: sent?.tls ?? null,
+    tlsVerification: sent?.tlsVerification ?? null,
+    tlsPolicy: sent?.tlsPolicy ?? null,
     smtpCode: sent?.reply?.code ?? ('smtpCode' in decision ? decision.smtpCode : null),
     enhancedCode: sent?.reply?.enhancedCode ?? ('enhancedCode' in decision ? decision.enhancedCode : null),
     response: textOf(decision) ?? sent?.failure ?? null,

@@ -50,6 +50,12 @@ export interface Config {
   /** `address:port`, as node:dns takes them; null: those of the system. */
   readonly dnsServers: readonly string[] | null;
   readonly mxPort: number;
+  /** The resolvers validate, and their AD bit is believed. */
+  readonly dnssec: boolean;
+  /** PEM: roots trusted besides the usual ones. */
+  readonly caFile: string | null;
+  readonly mtaStsPort: number;
+  readonly tlsReports: boolean;
   readonly allowPrivateNetworks: boolean;
   readonly trustedProxies: readonly AddressRange[];
   readonly systemFrom: string | null;
@@ -242,6 +248,21 @@ const schema = z
     ),
     VEREDUS_DNS_SERVERS: optional(dnsServers, 'address:port, comma-separated; unset, those of the system.'),
     VEREDUS_MX_PORT: setting(realPort, '25', 'Port to which `mx` delivers; for test networks.'),
+    VEREDUS_DNSSEC: setting(
+      flag,
+      'false',
+      'The resolvers validate DNSSEC and nobody stands between (they run on this machine): their AD bit is believed, and DANE is applied.',
+    ),
+    VEREDUS_CA_FILE: optional(
+      pemFile,
+      'PEM file of certificates that are trusted besides the usual roots, for SMTP, MTA-STS, reports and webhooks: of relays with an authority of their own, and test networks.',
+    ),
+    VEREDUS_MTA_STS_PORT: setting(realPort, '443', 'Port from which MTA-STS policies are fetched; for test networks.'),
+    VEREDUS_TLS_REPORTS: setting(
+      flag,
+      'true',
+      'Domains that ask for it are told once a day how TLS to them went (RFC 8460); by mail from VEREDUS_SYSTEM_FROM.',
+    ),
     VEREDUS_ALLOW_PRIVATE_NETWORKS: setting(
       flag,
       'false',
@@ -373,6 +394,10 @@ function toConfig(values: z.output<typeof schema>): Config {
     signing: values.VEREDUS_SIGNING,
     dnsServers: values.VEREDUS_DNS_SERVERS,
     mxPort: values.VEREDUS_MX_PORT,
+    dnssec: values.VEREDUS_DNSSEC,
+    caFile: values.VEREDUS_CA_FILE,
+    mtaStsPort: values.VEREDUS_MTA_STS_PORT,
+    tlsReports: values.VEREDUS_TLS_REPORTS,
     allowPrivateNetworks: values.VEREDUS_ALLOW_PRIVATE_NETWORKS,
     trustedProxies: values.VEREDUS_TRUSTED_PROXIES,
     systemFrom: values.VEREDUS_SYSTEM_FROM,

@@ -3,8 +3,15 @@
 
 import type { Clock, SmtpClient } from './ports.ts';
 import { connect } from './smtp-client/connect.ts';
+import { type Trust, usualTrust } from './trust.ts';
 
 /** Timeouts are real time, measured by `clock.monotonic`; they also come true under a test's clock that stands still. */
-export function createSmtpClient(deps: { readonly clock: Clock }): SmtpClient {
-  return { connect: (target, options) => connect(target, options, deps.clock) };
+export function createSmtpClient({
+  clock,
+  trust = usualTrust,
+}: {
+  readonly clock: Clock;
+  readonly trust?: Trust;
+}): SmtpClient {
+  return { connect: (target, options) => connect(target, options, { clock, trust }) };
 }

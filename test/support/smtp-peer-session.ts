@@ -7,7 +7,6 @@ import {
   type PeerCommand,
   type PeerScript,
   type PeerSessionState,
-  peerTls,
   type ReceivedMessage,
 } from './smtp-peer.ts';
 
@@ -162,7 +161,10 @@ export class PeerSession implements PeerSessionState {
 
   #secure(): void {
     this.#socket.off('data', this.#read);
-    const secured = new TLSSocket(this.#socket, { isServer: true, secureContext: createSecureContext(peerTls) });
+    const secured = new TLSSocket(this.#socket, {
+      isServer: true,
+      secureContext: createSecureContext(this.#host.script().certificate),
+    });
     secured.on('error', () => {});
     secured.on('data', this.#read);
     this.#socket = secured;

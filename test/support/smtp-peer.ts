@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import { PeerSession, type SessionHost } from './smtp-peer-session.ts';
 
 export interface PeerCommand {
@@ -43,6 +44,8 @@ export interface PeerScript {
   dropAfterContentBytes: number | null;
   /** `inject` sends commands' replies in plain text behind the 220; `break` answers the handshake with garbage. */
   startTls: 'offer' | 'inject' | 'break' | 'off';
+  /** For a handshake: PEM, with what else belongs to a context, e.g. `maxVersion`. */
+  certificate: SecureContextOptions;
   /** TLS from the first byte. */
   implicitTls: boolean;
   auth: { readonly user: string; readonly password: string } | null;
@@ -98,6 +101,7 @@ const defaults: PeerScript = {
   delayMs: 0,
   dropAfterContentBytes: null,
   startTls: 'off',
+  certificate: peerTls,
   implicitTls: false,
   auth: null,
 };
