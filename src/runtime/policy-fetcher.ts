@@ -45,6 +45,8 @@ export function createPolicyFetcher(options: PolicyFetcherOptions): RunningPolic
       headers: { host, accept: 'text/plain' },
       signal: AbortSignal.timeout(timeoutMs),
     });
+    // What is given up below ends with an error, which nobody else would hear: and that ends the process.
+    answer.body.on('error', () => {});
     try {
       if (answer.statusCode !== 200) throw new Unfit(`${host} answers ${answer.statusCode}`);
       const type = String(answer.headers['content-type'] ?? '');

@@ -18,6 +18,8 @@ export interface TestCertificate {
 
 export interface LeafOptions {
   readonly names: readonly string[];
+  /** Its common name; the first of the names unless told. */
+  readonly common?: string;
   /** Days from now; a year from yesterday on unless told. */
   readonly from?: number;
   readonly to?: number;
@@ -43,9 +45,9 @@ export function privateCa(name = 'Test authority'): PrivateCa {
   const ca = withKey(authority, pair.privateKey);
   return {
     certificate: ca,
-    issue({ names, from = -1, to = 364 }) {
+    issue({ names, common, from = -1, to = 364 }) {
       const leaf = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-      const subject = names[0] ?? 'nobody';
+      const subject = common ?? names[0] ?? 'nobody';
       const made = withKey(
         certificate({ subject, publicKey: leaf.publicKey, issuer, ca: false, names, from, to }),
         leaf.privateKey,
