@@ -14,6 +14,7 @@ import type { Person } from '#/domain/person.ts';
 import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
 import { startDomainChecks } from '#/maintenance/domain-checks.ts';
+import { startTlsReports } from '#/maintenance/tls-reports.ts';
 import { startTokenReminders } from '#/maintenance/token-reminders.ts';
 import { startWebhookNotices } from '#/maintenance/webhook-notices.ts';
 import type { Deps } from '#/resolvers/deps.ts';
@@ -210,6 +211,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     stack.use(startDomainChecks({ system, deps }));
     stack.use(startTokenReminders({ system, deps }));
     stack.use(startWebhookNotices({ system, deps }));
+    if (config.tlsReports) stack.use(startTlsReports({ system, deps, from: config.systemFrom }));
   }
   if (config.roles.has('webhooks')) {
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };

@@ -121,3 +121,16 @@ export async function listSessionCounts(
     order by result = 'success' desc, sessions desc limit ${limit}`.execute(db);
   return rows;
 }
+
+/** What nobody sends any more, since reports were turned off: at most `limit`; answers how many. */
+export async function forgetOldReports({ db }: SystemScope, before: Date, limit: number): Promise<number> {
+  const { rows } = await sql<{ forgotten: number }>`
+    with old as (
+      delete from tls_reports_due where (domain, day) in (
+        select domain, day from tls_reports_due where due_at < ${before} order by due_at limit ${limit} for update skip locked)
+      returning domain, day),
+    counts as (
+      delete from tls_session_counts c using old where c.domain = old.domain and c.day = old.day)
+    select count(*) as forgotten from old`.execute(db);
+  return Number(rows[0]?.forgotten ?? 0);
+}

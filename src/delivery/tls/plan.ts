@@ -58,6 +58,7 @@ export function ruleFor(plan: TlsPlan, host: string, dane: DaneAnswer, usual: Us
   if (dane.kind === 'failed') {
     return { kind: 'skip', standing: 'DANE', flaw: 'dnssec-invalid', reason: `${host} is not used: ${dane.reason}` };
   }
+  const { verifyCertificate } = usual;
   const tls = usual.tls === 'implicit' ? 'implicit' : 'required';
   if (dane.kind === 'usable') return { kind: 'dial', standing: 'DANE', options: withRecords(tls, dane.records) };
   if (plan.mx !== null && !matchesMx(host, plan.mx)) {
@@ -68,8 +69,8 @@ export function ruleFor(plan: TlsPlan, host: string, dane: DaneAnswer, usual: Us
   if (plan.mx !== null) return { kind: 'dial', standing: 'MTA-STS enforce', options: verified };
   if (plan.requireTls) return { kind: 'dial', standing: 'REQUIRE_TLS', options: verified };
   // RFC 7672 §2.2: it is said that there is TLS, and not by what to know the peer.
-  if (dane.kind === 'unusable') return { kind: 'dial', standing: 'DANE', options: { ...usual, tls } };
-  return { kind: 'dial', standing: null, options: { tls: usual.tls, verifyCertificate: usual.verifyCertificate } };
+  if (dane.kind === 'unusable') return { kind: 'dial', standing: 'DANE', options: { tls, verifyCertificate } };
+  return { kind: 'dial', standing: null, options: { tls: usual.tls, verifyCertificate } };
 }
 
 function withRecords(tls: 'implicit' | 'required', tlsa: readonly TlsaRecord[]) {
