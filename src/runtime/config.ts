@@ -1,11 +1,23 @@
 // Every setting, once: name, default, meaning, reading. docs/configuration.md is made from `settings`.
 import type { KeyObject } from 'node:crypto';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type LogLevel, logLevels } from './log.ts';
-import { list, readDnsServers, readPublicKeys, readRelay, readSecretKeys, type Relay } from './setting-values.ts';
+import {
+  list,
+  readableFile,
+  readDatabaseUrl,
+  readDnsServers,
+  readHostName,
+  readPublicKeys,
+  readRelay,
+  readSecretKeys,
+  readSender,
+  readWebOrigin,
+  type Relay,
+} from './setting-values.ts';
 
 export const roles = ['api', 'submission', 'inbound', 'delivery', 'webhooks', 'maintenance'] as const;
 export type Role = (typeof roles)[number];
@@ -131,30 +143,11 @@ function oneOf<const T extends string>(choices: readonly T[]) {
   return z.enum(choices, `must be one of ${choices.join(', ')}`);
 }
 
-const pemFile = reading((path) => {
-  try {
-    accessSync(path, constants.R_OK);
-  } catch {
-    throw new Error(`the file ${path} cannot be read`);
-  }
-  return path;
-});
-
-const webOrigin = reading((value) => {
-  const url = URL.parse(value);
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new Error('must be an http or https URL');
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
-    throw new Error('must have nothing after host and port');
-  }
-  return url.origin;
-});
-
-const databaseUrl = reading((value) => {
-  // Not parsed as a URL: a socket's (`postgres:///name?host=/folder`) is none by the letter, and node-pg reads it.
-  if (!/^postgres(ql)?:\/\/./.test(value)) throw new Error('must be a postgres:// URL');
-  return value;
-});
-
+const pemFile = reading(readableFile);
+const webOrigin = reading(readWebOrigin);
+const databaseUrl = reading(readDatabaseUrl);
+const hostName = reading(readHostName);
+const sender = reading(readSender);
 const relayUrl = reading(readRelay);
 
 const secretKeys = reading(readSecretKeys);
@@ -181,20 +174,6 @@ const ranges = reading((value): readonly AddressRange[] => {
       throw new Error(`${range} is neither an address nor a range like 10.0.0.0/8`);
     }
   });
-});
-
-const hostName = reading((value) => {
-  if (!/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(value)) {
-    throw new Error('must be a host name');
-  }
-  return value;
-});
-
-const sender = reading((value) => {
-  if (!/^(?:[^<>\r\n]*<[^\s@<>]+@[^\s@<>]+>|[^\s@<>]+@[^\s@<>]+)$/.test(value)) {
-    throw new Error('must be an address, or a name and an <address>');
-  }
-  return value;
 });
 
 // ── the settings ──

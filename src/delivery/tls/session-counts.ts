@@ -4,11 +4,10 @@ import { createHash } from 'node:crypto';
 import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import { addSessionCounts, planReports, type SessionCount } from '#/db/tls-sessions.ts';
 import { readReportRecord } from '#/mail/reports/tls-record.ts';
-import type { Clock, Dns, Log, Random } from '#/runtime/ports.ts';
+import type { Clock, Dns, Log, Random, SmtpSession } from '#/runtime/ports.ts';
 import { BoundedCache, type Kept } from './bounded-cache.ts';
 import { type CountedSession, countedSessions, type TlsUse } from './outcome.ts';
 import type { DomainSecurity } from './plan.ts';
-import type { SmtpSession } from '#/runtime/ports.ts';
 
 const FLUSH_MS = 30_000;
 const HOUR = 3_600_000;
