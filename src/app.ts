@@ -14,6 +14,7 @@ import type { Person } from '#/domain/person.ts';
 import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
 import { startDomainChecks } from '#/maintenance/domain-checks.ts';
+import { startTlsReports } from '#/maintenance/tls-reports.ts';
 import { startTokenReminders } from '#/maintenance/token-reminders.ts';
 import { startWebhookNotices } from '#/maintenance/webhook-notices.ts';
 import type { Deps } from '#/resolvers/deps.ts';
@@ -43,6 +44,7 @@ import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
+import { readTrust } from '#/runtime/trust.ts';
 import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
 import { createPasswords } from '#/runtime/password-hash.ts';
 import { systemRandom } from '#/runtime/random.ts';
@@ -58,6 +60,7 @@ import type { Receiver, Recipients } from '#/smtp/inbound/received.ts';
 import { startSubmission } from '#/smtp/submission/submission.ts';
 import { startWebhooks } from '#/webhooks/worker.ts';
 import type { Registry } from 'prom-client';
+import { startOutboundTls } from './app-outbound-tls.ts';
 import { countCalls, countSettled, showBalance, showInFlight, showWebhooks, smtpCounters } from './app-metrics.ts';
 
 /** Connections to the database of one process: 20 processes of them fit a PostgreSQL of 300. */
@@ -147,7 +150,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const dns =
     options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
   const { allowPrivateNetworks } = config;
-  const callOut = stack.use(createHttpClient({ dns, clock, allowPrivateNetworks }));
+  const trust = readTrust(config.caFile);
+  const callOut = stack.use(createHttpClient({ dns, clock, allowPrivateNetworks, trust }));
   const deps: Deps = {
     db,
     system,
@@ -172,8 +176,9 @@ export async function startNode(options: NodeOptions): Promise<Node> {
 
   if (config.roles.has('delivery')) {
     const settings = { ...routeSettings(config), heloName: config.heloName };
-    const smtp = createSmtpClient({ clock, timeouts: config.smtpTimeouts });
-    const outbound = createOutbound({ settings, smtp, dns, clock, random, log });
+    const smtp = createSmtpClient({ clock, trust, timeouts: config.smtpTimeouts });
+    const tls = startOutboundTls(stack, config, { ...deps, trust });
+    const outbound = createOutbound({ settings, smtp, dns, clock, random, log, tls });
     const senderKeys = createSenderKeys({ db, clock, channel, secrets });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
     const onSettled = options.metrics === undefined ? {} : { onSettled: countSettled(options.metrics) };
@@ -207,6 +212,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     stack.use(startDomainChecks({ system, deps }));
     stack.use(startTokenReminders({ system, deps }));
     stack.use(startWebhookNotices({ system, deps }));
+    if (config.tlsReports) stack.use(startTlsReports({ system, deps, from: config.systemFrom }));
   }
   if (config.roles.has('webhooks')) {
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };

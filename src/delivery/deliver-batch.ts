@@ -228,6 +228,8 @@ function attemptResult(
     remoteHost: sent?.remoteHost ?? null,
     remoteAddress: sent?.remoteAddress ?? null,
     tls: sent?.tls ?? null,
+    tlsVerification: sent?.tlsVerification ?? null,
+    tlsPolicy: sent?.tlsPolicy ?? null,
     smtpCode: sent?.reply?.code ?? ('smtpCode' in decision ? decision.smtpCode : null),
     enhancedCode: sent?.reply?.enhancedCode ?? ('enhancedCode' in decision ? decision.enhancedCode : null),
     response: sent?.heldBack === true ? HELD_BACK : (textOf(decision) ?? sent?.failure ?? null),

@@ -12,6 +12,8 @@ import { KNOWN_DEVICE_DAYS, minutesAfter, SESSION_IDLE_MINUTES } from '#/domain/
 import { guessRules } from '#/domain/identity/throttle.ts';
 import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import { deleteOldReports } from '#/db/domain-reports.ts';
+import { forgetExpiredPolicies } from '#/db/mta-sts-policies.ts';
+import { forgetOldReports } from '#/db/tls-sessions.ts';
 import { deleteRemovableMails } from '#/db/returned-mails.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
 import type { Clock, Log, SecretBox } from '#/runtime/ports.ts';
@@ -23,6 +25,9 @@ const KEYS = 10_000;
 /** Notifications of up to half a megabyte each. */
 const MAILS = 1_000;
 const REPORTS = 500;
+const POLICIES = 1_000;
+/** A TLS report that is due is sent or given up within two days. */
+const UNSENT_REPORT_DAYS = 7;
 /** A year and a month: what is shown is compared with the year before. */
 const REPORT_DAYS = 400;
 
@@ -64,6 +69,9 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   await forgetEndedSessions(system, now);
   while ((await deleteExpiredKeys(system, now, KEYS)) === KEYS);
   while ((await deleteRemovableMails(system, now, MAILS)) === MAILS);
+  while ((await forgetExpiredPolicies(system, now, POLICIES)) === POLICIES);
+  const unsent = new Date(now.getTime() - UNSENT_REPORT_DAYS * 86_400_000);
+  while ((await forgetOldReports(system, unsent, REPORTS)) === REPORTS);
   const before = new Date(now.getTime() - REPORT_DAYS * 86_400_000);
   while ((await deleteOldReports(system, before, REPORTS)) >= REPORTS);
 }

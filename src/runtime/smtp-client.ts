@@ -3,16 +3,21 @@
 
 import type { Clock, SmtpClient, SmtpTimeouts } from './ports.ts';
 import { connect } from './smtp-client/connect.ts';
+import { type Trust, usualTrust } from './trust.ts';
 
 /** Timeouts are real time, measured by `clock.monotonic`; they also come true under a test's clock that stands still. */
-export function createSmtpClient(deps: {
+export function createSmtpClient({
+  clock,
+  trust = usualTrust,
+  timeouts,
+}: {
   readonly clock: Clock;
+  readonly trust?: Trust;
   /** Other than the usual ones; a call may name others again. */
   readonly timeouts?: Partial<SmtpTimeouts>;
 }): SmtpClient {
-  const { clock, timeouts } = deps;
   return {
     connect: (target, options) =>
-      connect(target, { ...options, timeouts: { ...timeouts, ...options.timeouts } }, clock),
+      connect(target, { ...options, timeouts: { ...timeouts, ...options.timeouts } }, { clock, trust }),
   };
 }

@@ -12,6 +12,7 @@ import { refusals } from '../scenarios/refusals.ts';
 import { replies } from '../scenarios/replies.ts';
 import { sessions } from '../scenarios/sessions.ts';
 import { tls } from '../scenarios/tls.ts';
+import { tlsPolicies } from '../scenarios/tls-policies.ts';
 import { runCommand } from '../support/program.ts';
 import type { Scenario } from '../support/scenario.ts';
 import { checkScenario, PATIENCE_MS } from '../support/scenario-check.ts';
@@ -27,6 +28,7 @@ const topics: Readonly<Record<string, readonly Scenario[]>> = {
   sessions,
   recipients,
   TLS: tls,
+  'TLS by policy': tlsPolicies,
   doubt: doubts,
 };
 

@@ -27,24 +27,24 @@ export const tls: readonly Scenario[] = [
   },
   {
     name: 'a certificate of another name is no reason to send in plain text',
-    peer: { ...encrypted, tls: makeSelfSigned('somebody.else.example', new Date(), 30) },
+    peer: { ...encrypted, certificate: makeSelfSigned('somebody.else.example', new Date(), 30) },
     story: [delivered({ tls: /^TLSv1\.3/ })],
   },
   {
     name: 'nor is one that is out of date',
-    peer: { ...encrypted, tls: makeSelfSigned('mx.example', new Date(Date.now() - 400 * DAY_MS), 30) },
+    peer: { ...encrypted, certificate: makeSelfSigned('mx.example', new Date(Date.now() - 400 * DAY_MS), 30) },
     story: [delivered({ tls: /^TLSv1\.3/ })],
   },
   {
     name: 'TLS 1.2 alone',
-    peer: { ...encrypted, tls: { ...makeSelfSigned('mx.example', new Date(), 30), maxVersion: 'TLSv1.2' } },
+    peer: { ...encrypted, certificate: { ...makeSelfSigned('mx.example', new Date(), 30), maxVersion: 'TLSv1.2' } },
     story: [delivered({ tls: /^TLSv1\.2/ })],
   },
   {
     name: 'TLS 1.0 alone is none',
     peer: {
       ...encrypted,
-      tls: {
+      certificate: {
         ...makeSelfSigned('mx.example', new Date(), 30),
         minVersion: 'TLSv1',
         maxVersion: 'TLSv1',

@@ -1,10 +1,15 @@
 // Carries scenarios out: the real program with a database of its own, a DNS server, and for each host of each scenario a
 // peer at a loopback address of its own. All scenarios run side by side from the start; a test waits for its own.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createDatabase } from './postgres.ts';
 import { type DnsServer, type DnsZone, startDnsServer } from './dns-server.ts';
 import type { PublishedKeys } from './dkim-verifiers.ts';
 import { request } from './graphql-client.ts';
+import { type PolicyServer, startPolicyServer } from './policy-server.ts';
+import { type PrivateCa, privateCa } from './private-ca.ts';
 import { bootstrapProgram, freePort, type Program, type Settings, startProgram } from './program.ts';
 import type { Place, Saw, Scenario, ScenarioMail, SeenRecipient } from './scenario.ts';
 import { Dialogue, plainAuth } from './smtp-dialogue.ts';
@@ -22,7 +27,7 @@ const SEND = `mutation ($input: SendEmailsInput!) {
 const READ = `query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Message {
   id source
   recipients { address status doubts nextAttemptAt attempts {
-    outcome smtpCode enhancedCode response remoteHost remoteAddress tls transcript startedAt endedAt
+    outcome smtpCode enhancedCode response remoteHost remoteAddress tls tlsVerification tlsPolicy transcript startedAt endedAt
   } }
   events(first: 300) { edges { node { __typename type recipient occurredAt
     ... on DelayedEvent { nextAttemptAt }
@@ -63,9 +68,15 @@ export interface ScenarioWorld extends AsyncDisposable {
   peers(scenario: Scenario): readonly SmtpPeer[];
 }
 
+const streams = [
+  { slug: 'codes', name: 'Codes', inDoubt: 'NEVER_TWICE' },
+  { slug: 'secrets', name: 'Secrets', tlsPolicy: 'REQUIRE_TLS' },
+];
+
 /** A scenario where it plays. */
 interface Stage {
   readonly place: Place;
+  readonly hosts: readonly string[];
   readonly peers: ReadonlyMap<string, SmtpPeer>;
   readonly messageIds: string[];
 }
@@ -76,9 +87,14 @@ export async function scenarioWorld(scenarios: readonly Scenario[], change: Sett
   const mxPort = await freePort();
   const dns = stack.use(await startDnsServer());
   const stages = new Map<Scenario, Stage>();
+  const authority = privateCa();
   for (const [index, scenario] of scenarios.entries())
-    stages.set(scenario, await build(scenario, index, mxPort, stack));
-  for (const [scenario, { place }] of stages) dns.set(zoneOf(scenario, place));
+    stages.set(scenario, await build(scenario, index, { port: mxPort, authority, stack }));
+  for (const [scenario, { place, hosts }] of stages) dns.set(zoneOf(scenario, place, hosts));
+  const policies = stack.use(await startPolicies(stages, authority));
+  const folder = await mkdtemp(join(tmpdir(), 'veredus-scenarios-'));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'authority.pem'), authority.certificate.cert);
   const submission = await freePort();
   const settings: Settings = {
     VEREDUS_DATABASE_URL: database.connectionString,
@@ -87,6 +103,10 @@ export async function scenarioWorld(scenarios: readonly Scenario[], change: Sett
     VEREDUS_HELO_NAME: 'out.veredus.example',
     VEREDUS_DNS_SERVERS: dns.address,
     VEREDUS_MX_PORT: String(mxPort),
+    VEREDUS_MTA_STS_PORT: String(policies.port),
+    VEREDUS_CA_FILE: join(folder, 'authority.pem'),
+    VEREDUS_DNSSEC: 'true',
+    VEREDUS_TLS_REPORTS: 'false',
     VEREDUS_ALLOW_PRIVATE_NETWORKS: 'true',
     VEREDUS_SUBMISSION_PORT: String(submission),
     VEREDUS_SUBMISSION_PLAINTEXT_AUTH: 'true',
@@ -100,9 +120,10 @@ export async function scenarioWorld(scenarios: readonly Scenario[], change: Sett
     ...['--account', 'Acme', '--owner-email', `owner@${FROM_DOMAIN}`, '--server', 'Production'],
     ...['--verified-domain', FROM_DOMAIN],
   ]);
-  await request(program.url, accountToken, NEW_STREAM, {
-    input: { serverId, slug: 'codes', name: 'Codes', kind: 'TRANSACTIONAL', inDoubt: 'NEVER_TWICE' },
-  });
+  for (const stream of streams) {
+    const input = { serverId, kind: 'TRANSACTIONAL', ...stream };
+    await request(program.url, accountToken, NEW_STREAM, { input });
+  }
   const keys = await publishedKeys(program.url, accountToken);
   await send(stages, { url: program.url, token: serverToken, submission });
   const timers = laterChanges(stages, dns);
@@ -149,34 +170,64 @@ export async function scenarioWorld(scenarios: readonly Scenario[], change: Sett
   };
 }
 
-async function build(scenario: Scenario, index: number, port: number, stack: AsyncDisposableStack): Promise<Stage> {
-  const hosts = Object.entries(scenario.hosts ?? { mx: scenario.peer ?? {} });
+interface Site {
+  readonly port: number;
+  readonly authority: PrivateCa;
+  readonly stack: AsyncDisposableStack;
+}
+
+async function build(scenario: Scenario, index: number, { port, authority, stack }: Site): Promise<Stage> {
   const slug = scenario.name
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .slice(0, 40)
     .replace(/^-|-$/g, '');
   const domain = `${slug}-${index}.example`;
-  const names = hosts.map(([host]) => host);
+  const names: string[] = [];
   const place: Place = {
     domain,
+    port,
     name: (host) => `${host}.${domain}`,
-    address: (host) => `127.${77 + Math.floor(index / 200)}.${1 + (index % 200)}.${1 + names.indexOf(host)}`,
+    address: (host) => `127.${77 + Math.floor(index / 200)}.${1 + (index % 200)}.${2 + names.indexOf(host)}`,
   };
+  const { hosts = { mx: scenario.peer ?? {} } } = scenario;
+  const entries = Object.entries(typeof hosts === 'function' ? hosts(place, authority) : hosts);
+  names.push(...entries.map(([host]) => host));
   const peers = new Map<string, SmtpPeer>();
-  for (const [host, scripts] of hosts) {
+  for (const [host, scripts] of entries) {
     if (scripts !== null) peers.set(host, stack.use(await startSmtpPeer(scripts, { host: place.address(host), port })));
   }
-  return { place, peers, messageIds: [] };
+  return { place, hosts: names, peers, messageIds: [] };
 }
 
-function zoneOf({ hosts = { mx: {} }, dns }: Scenario, place: Place): DnsZone {
-  const names = Object.keys(hosts);
+function zoneOf({ dns, mtaSts }: Scenario, place: Place, hosts: readonly string[]): DnsZone {
   return {
-    [place.domain]: { MX: names.map((host, index) => `${(index + 1) * 10} ${place.name(host)}`) },
-    ...Object.fromEntries(names.map((host) => [place.name(host), { A: [place.address(host)] }])),
+    [place.domain]: { MX: hosts.map((host, index) => `${(index + 1) * 10} ${place.name(host)}`) },
+    ...Object.fromEntries(hosts.map((host) => [place.name(host), { A: [place.address(host)] }])),
+    ...(mtaSts === undefined
+      ? {}
+      : {
+          [place.name('_mta-sts')]: { TXT: ['v=STSv1; id=1;'] },
+          [place.name('mta-sts')]: { A: ['127.0.0.1'] },
+        }),
     ...dns?.(place),
   };
+}
+
+/** One host for the policies of all. */
+function startPolicies(stages: ReadonlyMap<Scenario, Stage>, authority: PrivateCa): Promise<PolicyServer> {
+  const answers = new Map<string, string | number>();
+  const names = ['policies.example'];
+  for (const [{ mtaSts, mtaStsMisnamed }, { place }] of stages) {
+    if (mtaSts === undefined) continue;
+    answers.set(place.name('mta-sts'), mtaSts(place));
+    if (mtaStsMisnamed !== true) names.push(place.name('mta-sts'));
+  }
+  return startPolicyServer(authority.issue({ names }), (response, host) => {
+    const answer = answers.get(host) ?? 404;
+    if (typeof answer === 'number') response.writeHead(answer, { location: 'https://elsewhere.example/' }).end();
+    else response.writeHead(200, { 'content-type': 'text/plain' }).end(answer);
+  });
 }
 
 function laterChanges(stages: ReadonlyMap<Scenario, Stage>, dns: DnsServer): NodeJS.Timeout[] {
@@ -222,7 +273,10 @@ async function send(stages: ReadonlyMap<Scenario, Stage>, sender: Sender): Promi
   for (const { mail, place, isAccepted } of sources) isAccepted(await submit(session, mail, place));
 }
 
-const streamOf = ({ inDoubt }: Scenario) => (inDoubt === 'NEVER_TWICE' ? 'codes' : 'outbound');
+function streamOf({ inDoubt, tlsPolicy }: Scenario): string {
+  if (tlsPolicy === 'REQUIRE_TLS') return 'secrets';
+  return inDoubt === 'NEVER_TWICE' ? 'codes' : 'outbound';
+}
 
 const addressIn = (place: Place) => (given: string) =>
   given.endsWith('.') ? `${given}${place.domain}` : given.includes('@') ? given : `${given}@${place.domain}`;

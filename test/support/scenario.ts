@@ -1,17 +1,20 @@
 // How a delivery scenario is written: who the receivers are, what DNS says, what is sent, and what must come of it. Carried
 // out by scenario-world.ts against the real program; the catalogue is in test/scenarios.
 import type { DnsZone } from './dns-server.ts';
+import type { PrivateCa } from './private-ca.ts';
 import type { PeerAnswer, PeerScript, SmtpPeer } from './smtp-peer.ts';
 
 /** One script for each connection in turn, the last for all that follow. */
 export type Scripts = Partial<PeerScript> | readonly Partial<PeerScript>[];
+
+export type Hosts = Readonly<Record<string, Scripts | null>>;
 
 export interface Scenario {
   readonly name: string;
   /** The only mail exchanger, called `mx`; unless given, one that takes everything. */
   readonly peer?: Scripts;
   /** In place of `peer`: several, in order of preference; null: nothing listens at its address. */
-  readonly hosts?: Readonly<Record<string, Scripts | null>>;
+  readonly hosts?: Hosts | ((place: Place, authority: PrivateCa) => Hosts);
   /** What is otherwise in DNS than one MX for each host and one address for each; names are whole. */
   readonly dns?: (place: Place) => DnsZone;
   /** What changes in DNS some time after the mails were sent. */
@@ -20,6 +23,12 @@ export interface Scenario {
   readonly mails?: readonly ScenarioMail[];
   /** RETRY unless given. */
   readonly inDoubt?: 'NEVER_TWICE';
+  /** Whatever the receiver says of itself. */
+  readonly tlsPolicy?: 'REQUIRE_TLS';
+  /** What the domain's host of MTA-STS answers: a policy, or an HTTP status. */
+  readonly mtaSts?: (place: Place) => string | number;
+  /** That host shows a certificate of another name. */
+  readonly mtaStsMisnamed?: true;
   /** Of every recipient, or by local part (`*`: of all others). */
   readonly story: Story | Readonly<Record<string, Story>>;
   /** Whatever else must be so, once all of it has happened. */
@@ -46,6 +55,8 @@ export interface Place {
   /** Of a host, e.g. `mx` → `mx.greylist.example`. */
   readonly name: (host: string) => string;
   readonly address: (host: string) => string;
+  /** Of all mail exchangers. */
+  readonly port: number;
 }
 
 /** The attempts for one recipient, in order. Where the last is a deferral, more of its kind may follow. */
@@ -88,6 +99,8 @@ export interface SeenAttempt {
   readonly remoteHost: string | null;
   readonly remoteAddress: string | null;
   readonly tls: string | null;
+  readonly tlsVerification: string | null;
+  readonly tlsPolicy: string | null;
   readonly transcript: readonly string[];
   readonly startedAt: string;
   readonly endedAt: string | null;

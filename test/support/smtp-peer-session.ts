@@ -175,7 +175,7 @@ export class PeerSession implements PeerSessionState {
     this.#socket.off('data', this.#read);
     const secured = new TLSSocket(this.#socket, {
       isServer: true,
-      secureContext: createSecureContext(this.#script.tls),
+      secureContext: createSecureContext(this.#script.certificate),
     });
     secured.on('error', () => {});
     secured.on('data', this.#read);

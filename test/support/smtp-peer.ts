@@ -58,8 +58,8 @@ export interface PeerScript {
    * the connection's end (`close`), its reset (`reset`), or not at all (`silent`).
    */
   startTls: 'offer' | 'inject' | 'break' | 'close' | 'reset' | 'silent' | 'off';
-  /** Certificate, versions and ciphers. */
-  tls: SecureContextOptions;
+  /** For a handshake: PEM, with what else belongs to a context, e.g. `maxVersion`. */
+  certificate: SecureContextOptions;
   /** TLS from the first byte. */
   implicitTls: boolean;
   auth: { readonly user: string; readonly password: string } | null;
@@ -118,7 +118,7 @@ const defaults: PeerScript = {
   refuseAfterContentBytes: null,
   closesIdleAfterMs: null,
   startTls: 'off',
-  tls: peerTls,
+  certificate: peerTls,
   implicitTls: false,
   auth: null,
 };

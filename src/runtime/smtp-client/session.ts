@@ -7,6 +7,7 @@ import type {
   SmtpTimeouts,
   SmtpTransaction,
   SmtpTransactionResult,
+  TlsCheck,
 } from '../ports.ts';
 import type { Channel } from './channel.ts';
 import { type Capabilities, fitting, localRefusal, unconvertible } from './envelope.ts';
@@ -17,6 +18,7 @@ import { Transaction } from './transaction.ts';
 export class Session implements SmtpSession {
   readonly target: SmtpTarget;
   readonly tls: string | null;
+  readonly check: TlsCheck | null;
   readonly extensions: ReadonlySet<string>;
   readonly #channel: Channel;
   readonly #timeouts: SmtpTimeouts;
@@ -28,13 +30,14 @@ export class Session implements SmtpSession {
 
   constructor(
     target: SmtpTarget,
-    tls: string | null,
+    { tls, check }: { readonly tls: string | null; readonly check: TlsCheck | null },
     capabilities: Capabilities,
     channel: Channel,
     timeouts: SmtpTimeouts,
   ) {
     this.target = target;
     this.tls = tls;
+    this.check = check;
     this.extensions = new Set(capabilities.keys());
     this.#capabilities = capabilities;
     this.#channel = channel;
