@@ -57,7 +57,13 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   otpauth: ['resolvers/second-factor/'],
   uqr: ['resolvers/second-factor/'],
   '@simplewebauthn/server': ['resolvers/second-factor/'],
-  'ipaddr.js': ['http/', 'domain/public-address.ts', 'domain/webhooks/', 'resolvers/tokens/', 'runtime/config.ts'],
+  'ipaddr.js': [
+    'http/',
+    'domain/public-address.ts',
+    'domain/webhooks/',
+    'resolvers/tokens/',
+    'runtime/setting-values.ts',
+  ],
   // DANE needs to see whether an answer is secure, which node's resolver does not tell.
   'dns-packet': ['runtime/secure-dns.ts'],
   undici: ['runtime/http-client.ts', 'runtime/policy-fetcher.ts'],

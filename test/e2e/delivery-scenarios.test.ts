@@ -37,11 +37,9 @@ let world: ScenarioWorld;
 let guarded: ScenarioWorld;
 
 beforeAll(async () => {
-  [world, guarded] = await Promise.all([
-    scenarioWorld(Object.values(topics).flat()),
-    scenarioWorld(privateNetworks, { VEREDUS_ALLOW_PRIVATE_NETWORKS: 'false' }),
-  ]);
-}, 120_000);
+  world = await scenarioWorld(Object.values(topics).flat());
+  guarded = await scenarioWorld(privateNetworks, { VEREDUS_ALLOW_PRIVATE_NETWORKS: 'false' });
+}, 200_000);
 
 afterAll(() => Promise.all([world, guarded].map((one) => one?.[Symbol.asyncDispose]())));
 

@@ -55,7 +55,7 @@ beforeAll(async () => {
     peer.until((one) => one.messages.length >= expected.length),
     new Promise((resolve) => setTimeout(resolve, 45_000).unref()),
   ]);
-}, 180_000);
+}, 300_000);
 
 afterAll(async () => {
   await world?.[Symbol.asyncDispose]();

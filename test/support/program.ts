@@ -61,7 +61,10 @@ export async function startProgram(settings: Settings, timeoutMs = 30_000): Prom
   child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (printed += text));
   const url = `http://127.0.0.1:${port}`;
-  await untilReady(child, url, timeoutMs, () => printed);
+  await untilReady(child, url, timeoutMs, () => printed).catch((error: unknown) => {
+    for (const pid of familyOf(child.pid ?? 0)) killQuietly(pid);
+    throw error;
+  });
   return {
     url,
     output: () => printed,

@@ -115,7 +115,7 @@ export async function scenarioWorld(scenarios: readonly Scenario[], change: Sett
     VEREDUS_RETRY_SCALE: String(RETRY_SCALE),
     ...change,
   };
-  const program = stack.use(await startProgram(settings));
+  const program = stack.use(await startProgram(settings, 90_000));
   const { accountToken, serverId, serverToken } = await bootstrapProgram(settings, [
     ...['--account', 'Acme', '--owner-email', `owner@${FROM_DOMAIN}`, '--server', 'Production'],
     ...['--verified-domain', FROM_DOMAIN],
