@@ -106,7 +106,7 @@ export function createOutbound(deps: Deps): Outbound {
       });
       const held = result.session ?? result.connect;
       const none = { tlsVerification: null, tlsPolicy: null };
-      const tls = held === null ? none : deps.tls.outcome(held, destination.security, result.session);
+      const tls = held === null ? none : deps.tls.outcome(held, plan, destination.security, result.session);
       return { ...toResult(destination, result), ...tls };
     },
     close: () => closing.abort(),

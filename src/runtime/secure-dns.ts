@@ -37,6 +37,11 @@ interface Server {
   readonly port: number;
 }
 
+interface Question {
+  readonly query: Packet;
+  readonly bytes: Buffer;
+}
+
 export function createSecureDns(options: SecureDnsOptions = {}): SecureDns {
   const named = options.servers ?? [];
   const servers = (named.length > 0 ? named : getServers()).map(serverOf);
@@ -60,6 +65,8 @@ export function createSecureDns(options: SecureDnsOptions = {}): SecureDns {
   };
 
   const lookUp = async <T>(name: string, type: string, read: (answer: Answer) => T[]): Promise<SecureAnswer<T>> => {
+    // The encoder would write another name, or a broken packet.
+    if (!isName(name)) return { kind: 'failed', reason: 'not a name' };
     const response = await ask(name, type);
     if (typeof response === 'string') return { kind: 'failed', reason: response };
     const secure = response.flag_ad;
@@ -81,6 +88,11 @@ export function createSecureDns(options: SecureDnsOptions = {}): SecureDns {
   };
 }
 
+/** RFC 1035 §2.3.4. */
+function isName(name: string): boolean {
+  return name.length <= 253 && /^(?:[\x21-\x2d\x2f-\x7e]{1,63}(?:\.|$))+$/.test(name) && !name.endsWith('.');
+}
+
 /** `address`, `address:port` or `[address]:port`, as node:dns takes and gives them. */
 function serverOf(text: string): Server {
   const [, inBrackets, afterBrackets] = /^\[(.+)\](?::(\d+))?$/.exec(text) ?? [];
@@ -99,35 +111,43 @@ async function exchange(server: Server, name: string, type: string, timeoutMs: n
     questions: [{ type, name, class: 'IN' }],
     additionals: [{ type: 'OPT', name: '.', udpPayloadSize: UDP_PAYLOAD, flags: DNSSEC_OK }],
   };
+  const bytes = encode(query);
   const signal = AbortSignal.timeout(timeoutMs);
-  const answer = await overUdp(server, query, signal);
-  return answer.flag_tc ? overTcp(server, query, signal) : answer;
+  const answer = await overUdp(server, { query, bytes }, signal);
+  return answer.flag_tc ? overTcp(server, { query, bytes }, signal) : answer;
 }
 
 /** From a port of its own and connected, so that only the server's own packets come in; others' ids and names are passed over. */
-function overUdp(server: Server, query: Packet, signal: AbortSignal): Promise<Decoded> {
+function overUdp(server: Server, { query, bytes }: Question, signal: AbortSignal): Promise<Decoded> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4');
+    let ended = false;
     const end = (settle: () => void) => {
+      if (ended) return;
+      ended = true;
       signal.removeEventListener('abort', silent);
-      socket.removeAllListeners('message').close();
+      socket.close();
       settle();
     };
     const silent = () => end(() => reject(new Error('no answer in time')));
+    const fail = (error: Error) => end(() => reject(error));
     signal.addEventListener('abort', silent, { once: true });
-    socket.once('error', (error) => end(() => reject(error)));
-    socket.on('message', (bytes) => {
-      const answer = answerTo(query, bytes);
+    socket.on('error', fail);
+    socket.on('message', (message) => {
+      const answer = answerTo(query, message);
       if (answer !== null) end(() => resolve(answer));
     });
-    socket.connect(server.port, server.address, () => socket.send(encode(query)));
+    // node's types do not tell that the callback gets the error in place of the listener.
+    socket.connect(server.port, server.address, (error?: Error) => {
+      if (error !== undefined && error !== null) fail(error);
+      else if (!ended) socket.send(bytes);
+    });
   });
 }
 
-function overTcp(server: Server, query: Packet, signal: AbortSignal): Promise<Decoded> {
+function overTcp(server: Server, { query, bytes }: Question, signal: AbortSignal): Promise<Decoded> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: server.address, port: server.port, signal });
-    const bytes = encode(query);
     const length = Buffer.alloc(2);
     length.writeUInt16BE(bytes.length);
     let read = Buffer.alloc(0);
@@ -135,7 +155,7 @@ function overTcp(server: Server, query: Packet, signal: AbortSignal): Promise<De
       socket.destroy();
       settle();
     };
-    socket.once('error', (error) => end(() => reject(error)));
+    socket.on('error', (error) => end(() => reject(error)));
     socket.once('close', () => reject(new Error('the connection was closed')));
     socket.on('data', (chunk) => {
       read = Buffer.concat([read, chunk]);

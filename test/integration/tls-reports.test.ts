@@ -147,6 +147,10 @@ describe('the report', () => {
       kind: 'tls',
       report: { policies: [{ type: 'sts', successful: 1, failed: 0 }] },
     });
+    // Nor does the report make another one.
+    await clock.advance(60_000);
+    expect(await rows(scene)).toEqual([]);
+    await clock.advance(2 * DAY);
     expect(await sendDueReports(reporting)).toBe(0);
   });
 

@@ -25,7 +25,7 @@ const report = (counts: readonly ReportedCount[]) => ({
 const mailOf = (counts: readonly ReportedCount[]) => {
   const packed = packTlsReport(report(counts));
   return tlsReportMail(report(counts), {
-    from: 'Us <tls@us.example>',
+    from: 'tls@us.example',
     to: 'tls@receiver.example',
     controls: {},
     packed,

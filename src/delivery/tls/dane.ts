@@ -4,11 +4,14 @@
 import { isUsable, type TlsaRecord } from '#/domain/delivery/tls.ts';
 import type { Clock, SecureAnswer, SecureDns } from '#/runtime/ports.ts';
 import { BoundedCache, type Kept } from './bounded-cache.ts';
+import { Turnstile } from './turnstile.ts';
 
 const ENTRIES = 50_000;
 const FAILED_MS = 15_000;
 /** For all lookups about a host or a domain together: mail waits for them. */
 const LIMIT_MS = 6_000;
+/** As of mta-sts.ts. */
+const LOOKUPS = { atOnce: 100, holdMs: 200 } as const;
 
 export type DaneAnswer =
   | { readonly kind: 'none' }
@@ -25,18 +28,19 @@ export interface Dane {
 }
 
 export function createDane({ dns, clock }: { readonly dns: SecureDns; readonly clock: Clock }): Dane {
-  const within = async <T>(asking: Promise<SecureAnswer<T>>): Promise<SecureAnswer<T>> => {
+  const lookups = new Turnstile(clock, LOOKUPS);
+  const within = async <T>(ask: () => Promise<SecureAnswer<T>>): Promise<SecureAnswer<T>> => {
     const late = new AbortController();
     const silence = clock
       .sleep(LIMIT_MS, late.signal)
       .then(() => ({ kind: 'failed', reason: `no answer within ${LIMIT_MS / 1_000} s` }) as const);
-    const answer = await Promise.race([asking, silence]);
+    const answer = await Promise.race([lookups.pass(ask), silence]);
     late.abort();
     return answer;
   };
 
   const domains = new BoundedCache(clock, ENTRIES, async (domain): Promise<Kept<boolean | null>> => {
-    const answer = await within(dns.probe(domain, 'MX'));
+    const answer = await within(() => dns.probe(domain, 'MX'));
     return answer.kind === 'failed'
       ? { answer: null, freshMs: FAILED_MS }
       : { answer: answer.secure, freshMs: answer.ttl };
@@ -44,12 +48,12 @@ export function createDane({ dns, clock }: { readonly dns: SecureDns; readonly c
 
   const hosts = new BoundedCache(clock, ENTRIES, async (key): Promise<Kept<DaneAnswer>> => {
     const [host = '', port = ''] = key.split(' ');
-    const addresses = await Promise.all([within(dns.probe(host, 'A')), within(dns.probe(host, 'AAAA'))]);
+    const addresses = await Promise.all([within(() => dns.probe(host, 'A')), within(() => dns.probe(host, 'AAAA'))]);
     const found = addresses.filter((answer) => answer.kind !== 'failed');
     // No word about addresses: they cannot be dialled either.
     if (found.length < addresses.length) return failed('its addresses could not be looked up securely');
     if (!found.every(({ secure }) => secure)) return { answer: { kind: 'none' }, freshMs: shortest(found) };
-    return answerOf(await within(dns.tlsa(`_${port}._tcp.${host}`)));
+    return answerOf(await within(() => dns.tlsa(`_${port}._tcp.${host}`)));
   });
 
   return {

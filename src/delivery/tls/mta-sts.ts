@@ -14,6 +14,7 @@ import { readStsPolicy, type StsMode } from '#/mail/mta-sts/policy.ts';
 import { readStsRecord } from '#/mail/mta-sts/record.ts';
 import type { Clock, Dns, Log, PolicyFetcher } from '#/runtime/ports.ts';
 import { BoundedCache, type Kept } from './bounded-cache.ts';
+import { Turnstile } from './turnstile.ts';
 
 const MINUTE = 60_000;
 /** How soon a new policy, or a new id, is noticed; the records' own time to live is not known, and seldom longer. */
@@ -25,6 +26,10 @@ const FAILED_MS = 5 * MINUTE;
 const REFETCH_MS = 24 * 60 * MINUTE;
 /** Mail to this domain waits for it, and no other: without an answer it goes on with what is kept. */
 const TXT_MS = 5_000;
+/** The kernel holds about 250 small packets for a resolver that is busy. */
+const LOOKUPS = { atOnce: 100, holdMs: 200 } as const;
+/** Each is a handshake, some milliseconds of work here. */
+const FETCHES = { atOnce: 50, holdMs: 500 } as const;
 /** An entry takes about a quarter of a kilobyte. */
 const DOMAINS = 50_000;
 const BATCH = 500;
@@ -56,13 +61,15 @@ interface Deps {
 
 export function createMtaSts(deps: Deps): MtaSts {
   const { system, clock } = deps;
+  const lookups = new Turnstile(clock, LOOKUPS);
+  const fetches = new Turnstile(clock, FETCHES);
   const kept = createBatcher<string, MtaStsPolicyRow | null>(BATCH, async (domains) => {
     const found = await findMtaStsPolicies(system, domains, clock.now());
     return domains.map((domain) => found.get(domain) ?? null);
   });
 
   /** Undefined: DNS did not say. */
-  const idOf = async (domain: string): Promise<string | null | undefined> => {
+  const ask = async (domain: string): Promise<string | null | undefined> => {
     const late = new AbortController();
     const answer = await Promise.race([
       deps.dns.txt(`_mta-sts.${domain}`, { inOneQuery: true }),
@@ -73,8 +80,10 @@ export function createMtaSts(deps: Deps): MtaSts {
     return answer.kind === 'texts' ? readStsRecord(answer.texts) : null;
   };
 
+  const idOf = (domain: string) => lookups.pass(() => ask(domain));
+
   const fetch = async (domain: string, id: string): Promise<MtaStsPolicyRow | TlsFlaw> => {
-    const answer = await deps.fetcher.fetch(domain);
+    const answer = await fetches.pass(() => deps.fetcher.fetch(domain));
     const policy = answer.kind === 'text' ? readStsPolicy(answer.text) : null;
     if (policy === null) {
       const flaw = answer.kind === 'text' ? 'sts-policy-invalid' : answer.flaw;

@@ -38,6 +38,7 @@ export interface OutboundTls extends AsyncDisposable {
   /** What came of it for mail to this domain; counts it. */
   outcome(
     held: object,
+    plan: TlsPlan,
     security: DomainSecurity | null,
     session: Pick<SmtpSession, 'target' | 'check'> | null,
   ): TlsOutcome;
@@ -61,10 +62,10 @@ export function createOutboundTls(options: OutboundTlsOptions): OutboundTls {
     },
     planFor: async (mail, security) => planOf(security, await streams.of(mail)),
     used: (held, use) => void uses.set(held, use),
-    outcome(held, security, session) {
+    outcome(held, plan, security, session) {
       const use = uses.get(held);
       if (use === undefined) return { tlsVerification: null, tlsPolicy: null };
-      if (security !== null) counts?.note(held, security, session, use);
+      if (security !== null && plan.counted) counts?.note(held, security, session, use);
       return outcomeOf(security, session, use);
     },
     flushCounts: async () => counts?.flush(),

@@ -90,7 +90,6 @@ export function countedSessions(security: DomainSecurity, session: Peer | null, 
 function sessionFlaw(security: DomainSecurity, session: Peer, use: TlsUse): TlsFlaw | null {
   if (use.standing === 'DANE') return use.tlsa.length > 0 ? null : 'tlsa-invalid';
   if (use.standing === 'MTA-STS enforce') return null;
-  // Also of mail that goes whatever a policy demands: what it would have been under it.
   if (!['none', undefined].includes(security.sts.policy?.mode)) return testingFlaw(security, session, use);
   return session.check === null ? (use.flaw ?? 'starttls-not-supported') : null;
 }

@@ -22,20 +22,23 @@ export interface TlsPlan {
   readonly dane: boolean;
   /** The patterns of a policy that is enforced. */
   readonly mx: readonly string[] | null;
+  /** False: told to nobody. Reports go that way, and one for each report would never end. */
+  readonly counted: boolean;
 }
 
-const NOTHING: TlsPlan = { key: '', requireTls: false, dane: false, mx: null };
-const REQUIRED: TlsPlan = { key: 'required', requireTls: true, dane: false, mx: null };
+const NOTHING: TlsPlan = { key: '', requireTls: false, dane: false, mx: null, counted: true };
+const PREFERRED: TlsPlan = { ...NOTHING, counted: false };
+const REQUIRED: TlsPlan = { key: 'required', requireTls: true, dane: false, mx: null, counted: true };
 
 export function planOf(security: DomainSecurity | null, stream: TlsPolicy): TlsPlan {
-  if (stream === 'PREFER_DELIVERY') return NOTHING;
+  if (stream === 'PREFER_DELIVERY') return PREFERRED;
   const requireTls = stream === 'REQUIRE_TLS';
   const dane = security?.dane ?? false;
   const policy = security?.sts.policy ?? null;
   const mx = policy?.mode === 'enforce' ? policy.mx : null;
   if (!dane && mx === null) return requireTls ? REQUIRED : NOTHING;
   const parts = [requireTls ? 'required' : '', dane ? 'dane' : '', mx === null ? '' : `sts:${mx.toSorted().join(',')}`];
-  return { key: parts.filter((part) => part !== '').join('+'), requireTls, dane, mx };
+  return { key: parts.filter((part) => part !== '').join('+'), requireTls, dane, mx, counted: true };
 }
 
 /** In whose name a connection must be encrypted. */

@@ -6,6 +6,7 @@ import { addSessionCounts, planReports, type SessionCount } from '#/db/tls-sessi
 import { readReportRecord } from '#/mail/reports/tls-record.ts';
 import type { Clock, Dns, Log, Random, SmtpSession } from '#/runtime/ports.ts';
 import { BoundedCache, type Kept } from './bounded-cache.ts';
+import { Turnstile } from './turnstile.ts';
 import { type CountedSession, countedSessions, type TlsUse } from './outcome.ts';
 import type { DomainSecurity } from './plan.ts';
 
@@ -14,6 +15,8 @@ const HOUR = 3_600_000;
 /** Whether a domain asks for reports is asked once a day. */
 const ASKED_MS = 24 * HOUR;
 const DOMAINS = 50_000;
+/** Nobody waits for these. */
+const LOOKUPS = { atOnce: 20, holdMs: 500 } as const;
 /** Different counts that wait for the next half minute: more than that are not told. */
 const MAX_WAITING = 20_000;
 /** Of one domain in half a minute: hosts and addresses that fail are named by strangers, and may be without end. */
@@ -47,8 +50,10 @@ export function startSessionCounts(deps: Deps): SessionCounts {
   let waiting = new Map<string, SessionCount>();
   let failuresOf = new Map<string, number>();
 
+  const lookups = new Turnstile(clock, LOOKUPS);
+
   const wanted = new BoundedCache<boolean>(clock, DOMAINS, async (domain): Promise<Kept<boolean>> => {
-    const answer = await deps.dns.txt(`_smtp._tls.${domain}`, { inOneQuery: true });
+    const answer = await lookups.pass(() => deps.dns.txt(`_smtp._tls.${domain}`, { inOneQuery: true }));
     if (answer.kind === 'failed') return { answer: false, freshMs: HOUR };
     return { answer: answer.kind === 'texts' && readReportRecord(answer.texts) !== null, freshMs: ASKED_MS };
   });

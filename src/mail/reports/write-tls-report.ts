@@ -94,7 +94,7 @@ export function tlsReportMail(report: OutgoingReport, { from, to, controls, pack
   const file = `${submitter}!${domain}!${begin}!${begin + 86_399}.json.gz`;
   const lines = [
     ...Object.entries(controls).map(([name, value]) => `${name}: ${value}`),
-    `From: ${from}`,
+    `From: <${from}>`,
     `To: <${to}>`,
     // §5.3; folded, since the names may be long.
     `Subject: Report Domain: ${domain}\r\n Submitter: ${submitter}\r\n Report-ID: <${id}>`,

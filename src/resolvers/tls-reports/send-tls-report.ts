@@ -92,7 +92,7 @@ async function byMail(
     .digest('hex')
     .slice(0, 40);
   const source = tlsReportMail(report, {
-    from,
+    from: report.contact,
     to: address,
     controls: { 'X-Veredus-Stream': REPORT_STREAM, 'X-Veredus-Idempotency-Key': key },
     packed: packTlsReport(report),
