@@ -1,5 +1,16 @@
 // Tests load every module as production does: by Node itself, with its own type stripping and resolution.
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** What waits for most of its time, and would otherwise be waited for in the end. */
+const SLOW = 'test/e2e/delivery-scenarios.test.ts';
+
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return sorted.toSorted((a, b) => Number(b.moduleId.endsWith(SLOW)) - Number(a.moduleId.endsWith(SLOW)));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -8,6 +19,7 @@ export default defineConfig({
     pool: 'forks',
     isolate: false,
     maxWorkers: 2,
+    sequence: { sequencer: SlowFirst },
     testTimeout: 30_000,
     hookTimeout: 30_000,
     reporters: ['default', './test/support/totals-reporter.ts'],

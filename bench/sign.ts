@@ -3,6 +3,9 @@
 import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
 import type { StoredMessage } from '#/db/messages.ts';
 import { createOutbound, type Outbound } from '#/delivery/outbound.ts';
+import { BrokenTls } from '#/delivery/tls/broken-tls.ts';
+import type { OutboundTls } from '#/delivery/tls/outbound-tls.ts';
+import { planOf } from '#/delivery/tls/plan.ts';
 import { createPreparation, type SigningKeys } from '#/delivery/signing.ts';
 import { type ComposedMessage, composeMessage } from '#/mail/compose.ts';
 import { encodeContent, type StoredContent } from '#/mail/content.ts';
@@ -20,6 +23,17 @@ import { type Context, figure, type Figure, type Outcome } from './scenario.ts';
 import { type Sink, startSink } from './sink.ts';
 
 const SIZES = [5_000, 100_000] as const;
+/** One relay without a policy: there is no database to ask. */
+const tls: OutboundTls = {
+  dane: null,
+  broken: new BrokenTls(systemClock),
+  securityOf: async () => null,
+  planFor: async () => planOf(null, 'OPPORTUNISTIC'),
+  used: () => {},
+  outcome: () => ({ tlsVerification: null, tlsPolicy: null }),
+  flushCounts: async () => {},
+  [Symbol.asyncDispose]: async () => {},
+};
 /** As many as a worker holds (engine.ts). */
 const IN_FLIGHT = 400;
 
@@ -96,7 +110,7 @@ async function pipeline(
   };
   const dns = createDns({ servers: ['127.0.0.1:1'], clock: systemClock });
   const smtp = createSmtpClient({ clock: systemClock });
-  const outbound = createOutbound({ settings, smtp, dns, clock: systemClock, random: systemRandom, log });
+  const outbound = createOutbound({ settings, smtp, dns, clock: systemClock, random: systemRandom, log, tls });
   const rates: Record<'signed' | 'unsigned', number[]> = { signed: [], unsigned: [] };
   const cpu: Record<'signed' | 'unsigned', number[]> = { signed: [], unsigned: [] };
   for (let run = 0; run <= context.runs; run++) {

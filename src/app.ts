@@ -15,6 +15,7 @@ import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
 import { startCounting } from '#/maintenance/counting.ts';
 import { startDomainChecks } from '#/maintenance/domain-checks.ts';
+import { startTlsReports } from '#/maintenance/tls-reports.ts';
 import { startTokenReminders } from '#/maintenance/token-reminders.ts';
 import { startWebhookNotices } from '#/maintenance/webhook-notices.ts';
 import type { Deps } from '#/resolvers/deps.ts';
@@ -45,6 +46,7 @@ import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createLoad } from '#/runtime/load.ts';
+import { readTrust } from '#/runtime/trust.ts';
 import type { Clock, Dns, Log, Random } from '#/runtime/ports.ts';
 import { createPasswords } from '#/runtime/password-hash.ts';
 import { obtainSmtpCertificate } from '#/runtime/smtp-certificate.ts';
@@ -61,6 +63,7 @@ import { startInboundWebhooks } from '#/webhooks/inbound-worker.ts';
 import { startWebhooks } from '#/webhooks/worker.ts';
 import type { Registry } from 'prom-client';
 import { createBase } from './base.ts';
+import { startOutboundTls } from './app-outbound-tls.ts';
 import { countCalls, countSettled, showBalance, showInFlight, showWebhooks, smtpCounters } from './app-metrics.ts';
 
 export interface NodeOptions {
@@ -112,7 +115,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const dns =
     options.dns ?? createDns({ ...(config.dnsServers === null ? {} : { servers: config.dnsServers }), clock });
   const { allowPrivateNetworks } = config;
-  const callOut = stack.use(createHttpClient({ dns, clock, allowPrivateNetworks }));
+  const trust = readTrust(config.caFile);
+  const callOut = stack.use(createHttpClient({ dns, clock, allowPrivateNetworks, trust }));
   const deps: Deps = {
     db,
     system,
@@ -137,7 +141,9 @@ export async function startNode(options: NodeOptions): Promise<Node> {
 
   if (config.roles.has('delivery')) {
     const settings = { ...routeSettings(config), heloName: config.heloName };
-    const outbound = createOutbound({ settings, smtp: createSmtpClient({ clock }), dns, clock, random, log });
+    const smtp = createSmtpClient({ clock, trust, timeouts: config.smtpTimeouts });
+    const tls = startOutboundTls(stack, config, { ...deps, trust });
+    const outbound = createOutbound({ settings, smtp, dns, clock, random, log, tls });
     const senderKeys = createSenderKeys({ db, clock, channel, secrets });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
     const onSettled = options.metrics === undefined ? {} : { onSettled: countSettled(options.metrics) };
@@ -156,6 +162,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
           returnPathFor: (accountId, domain) => senderKeys.returnPathFor(accountId, domain),
         },
         keepTranscripts: false,
+        retryScale: config.retryScale,
         ...leaseMs,
         ...onSettled,
       }),
@@ -171,6 +178,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     stack.use(startDomainChecks({ system, deps }));
     stack.use(startTokenReminders({ system, deps }));
     stack.use(startWebhookNotices({ system, deps }));
+    if (config.tlsReports) stack.use(startTlsReports({ system, deps, from: config.systemFrom }));
   }
   if (config.roles.has('webhooks')) {
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { bucketOfMessage } from '#/domain/retention.ts';
 import { insertAll, type InsertSpec } from './insert-all.ts';
 import type { SystemWriteScope } from './scope.ts';
-import type { AttemptOutcome, DeliveryStatus } from './tables.gen.ts';
+import type { AttemptOutcome, DeliveryStatus, TlsVerification } from './tables.gen.ts';
 import { array } from './arrays.ts';
 
 export interface NewAttempt {
@@ -53,6 +53,8 @@ export interface AttemptResult {
   readonly remoteHost: string | null;
   readonly remoteAddress: string | null;
   readonly tls: string | null;
+  readonly tlsVerification: TlsVerification | null;
+  readonly tlsPolicy: string | null;
   readonly smtpCode: number | null;
   readonly enhancedCode: string | null;
   readonly response: string | null;
@@ -68,7 +70,8 @@ export async function recordAttempts(scope: SystemWriteScope, results: readonly 
   await sql`
     update delivery_attempts a set
       outcome = r.outcome, content_sent_at = r.content_sent_at, ended_at = r.ended_at, transport = r.transport,
-      remote_host = r.remote_host, remote_address = r.remote_address, tls = r.tls, smtp_code = r.smtp_code,
+      remote_host = r.remote_host, remote_address = r.remote_address, tls = r.tls,
+      tls_verification = r.tls_verification, tls_policy = r.tls_policy, smtp_code = r.smtp_code,
       enhanced_code = r.enhanced_code, response = r.response,
       transcript = case when r.transcript is not null then array (select jsonb_array_elements_text(r.transcript)) end
     from unnest(${array('uuid', column('accountId'))}, ${array('uuid', column('messageId'))}, ${array('smallint', column('ordinal'))},
@@ -78,10 +81,11 @@ export async function recordAttempts(scope: SystemWriteScope, results: readonly 
       )},
       ${array('text', column('outcome'))}::attempt_outcome[], ${array('timestamptz', column('contentSentAt'))}, ${array('timestamptz', column('endedAt'))},
       ${array('text', column('transport'))}, ${array('text', column('remoteHost'))}, ${array('text', column('remoteAddress'))},
-      ${array('text', column('tls'))}, ${array('smallint', column('smtpCode'))}, ${array('text', column('enhancedCode'))},
+      ${array('text', column('tls'))}, ${array('text', column('tlsVerification'))}::tls_verification[], ${array('text', column('tlsPolicy'))},
+      ${array('smallint', column('smtpCode'))}, ${array('text', column('enhancedCode'))},
       ${array('text', column('response'))}, ${array('jsonb', transcripts)})
       as r (account_id, message_id, ordinal, id, bucket, outcome, content_sent_at, ended_at, transport, remote_host,
-            remote_address, tls, smtp_code, enhanced_code, response, transcript)
+            remote_address, tls, tls_verification, tls_policy, smtp_code, enhanced_code, response, transcript)
     where a.account_id = r.account_id and a.message_id = r.message_id and a.ordinal = r.ordinal and a.id = r.id
       and a.bucket = r.bucket`.execute(scope.tx);
 }

@@ -280,11 +280,19 @@ export async function renewLeases(
   keys: readonly RecipientKey[],
 ): Promise<void> {
   const { accounts, messages, ordinals } = keyArrays(keys);
+  // Waits for nobody: what is being settled at this moment holds rows in another order, and each would wait for the other.
+  // A row that is passed over has its lease for two more renewals.
   await sql`
+    with free as materialized (
+      select q.account_id, q.message_id, q.ordinal from delivery_queue q
+      join unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)}) as k (account_id, message_id, ordinal)
+        on q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
+      where q.lease_owner = ${owner}::uuid for update of q skip locked)
     update delivery_queue q set due_at = ${new Date(scope.now.getTime() + leaseMs)}, ready = false
-    from unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)}) as k (account_id, message_id, ordinal)
-    where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
-      and q.lease_owner = ${owner}::uuid`.execute(scope.tx);
+    from free
+    where q.account_id = free.account_id and q.message_id = free.message_id and q.ordinal = free.ordinal`.execute(
+    scope.tx,
+  );
 }
 
 /**

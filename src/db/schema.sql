@@ -75,6 +75,12 @@ create type message_event_type as enum (
   'CANCELLED'
 );
 
+create type mta_sts_mode as enum (
+  'enforce',
+  'testing',
+  'none'
+);
+
 create type pause_reason as enum (
   'BOUNCE_RATE',
   'SPAM_COMPLAINT_RATE',
@@ -112,6 +118,19 @@ create type suppression_reason as enum (
   'SPAM_COMPLAINT',
   'MANUAL',
   'UNSUBSCRIBE'
+);
+
+create type tls_policy as enum (
+  'OPPORTUNISTIC',
+  'REQUIRE_TLS',
+  'PREFER_DELIVERY'
+);
+
+create type tls_verification as enum (
+  'NONE',
+  'WEBPKI',
+  'MTA_STS',
+  'DANE'
 );
 
 create type token_kind as enum (
@@ -329,6 +348,8 @@ create table delivery_attempts (
   enhanced_code text,
   response text,
   transcript text[],
+  tls_verification tls_verification,
+  tls_policy text,
   constraint delivery_attempts_pkey PRIMARY KEY (account_id, message_id, ordinal, id, bucket)
 ) partition by LIST (bucket);
 
@@ -694,6 +715,7 @@ create table message_streams (
   purge_at timestamp with time zone,
   in_doubt_policy in_doubt_policy default 'RETRY'::in_doubt_policy not null,
   lifetime_minutes integer,
+  tls_policy tls_policy default 'OPPORTUNISTIC'::tls_policy not null,
   constraint message_streams_pkey PRIMARY KEY (account_id, id),
   constraint message_streams_account_id_server_id_slug_key UNIQUE (account_id, server_id, slug),
   constraint message_streams_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id)
@@ -734,6 +756,18 @@ CREATE INDEX messages_newest ON messages USING btree (server_id, id);
 CREATE INDEX messages_own_message_id ON messages USING btree (account_id, message_id_header) WHERE (message_id_header !~~ like_escape('<msg~_%'::text, '~'::text));
 CREATE INDEX messages_stream ON messages USING btree (stream_id, id);
 CREATE INDEX messages_tag ON messages USING btree (server_id, tag, id) WHERE (tag IS NOT NULL);
+
+create table mta_sts_policies (
+  domain text not null,
+  policy_id text not null,
+  mode mta_sts_mode not null,
+  mx text[] not null,
+  max_age integer not null,
+  fetched_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint mta_sts_policies_pkey PRIMARY KEY (domain)
+);
+CREATE INDEX mta_sts_policies_expired ON mta_sts_policies USING btree (expires_at);
 
 create table one_time_links (
   id uuid not null,
@@ -971,6 +1005,31 @@ create table tls_reports (
   constraint tls_reports_account_id_domain_id_fkey FOREIGN KEY (account_id, domain_id) REFERENCES domains(account_id, id) ON DELETE CASCADE
 );
 CREATE INDEX tls_reports_received ON tls_reports USING btree (received_at);
+
+create table tls_reports_due (
+  domain text not null,
+  day text not null,
+  due_at timestamp with time zone not null,
+  tries smallint default 0 not null,
+  sent_to text[] default '{}'::text[] not null,
+  constraint tls_reports_due_pkey PRIMARY KEY (domain, day),
+  constraint tls_reports_due_day_check CHECK ((day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'::text))
+);
+CREATE INDEX tls_reports_due_at ON tls_reports_due USING btree (due_at);
+
+create table tls_session_counts (
+  domain text not null,
+  day text not null,
+  policy_type text not null,
+  policy_key text not null,
+  result text not null,
+  receiving_host text not null,
+  receiving_ip text not null,
+  policy text[] not null,
+  sessions bigint not null,
+  constraint tls_session_counts_pkey PRIMARY KEY (domain, day, policy_type, policy_key, result, receiving_host, receiving_ip),
+  constraint tls_session_counts_day_check CHECK ((day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'::text))
+);
 
 create table two_factor_methods (
   user_id uuid not null,

@@ -113,7 +113,7 @@ export function setStreamArchived(
 export function updateStream(
   scope: WriteScope,
   id: string,
-  changes: Partial<Pick<StreamRow, 'name' | 'description' | 'inDoubtPolicy' | 'lifetimeMinutes'>>,
+  changes: Partial<Pick<StreamRow, 'name' | 'description' | 'inDoubtPolicy' | 'lifetimeMinutes' | 'tlsPolicy'>>,
 ): Promise<StreamRow | undefined> {
   return scope.tx
     .updateTable('messageStreams')

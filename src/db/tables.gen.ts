@@ -66,6 +66,11 @@ export type MessageEventType =
   | 'EXPIRED'
   | 'CANCELLED';
 
+export type MtaStsMode =
+  | 'enforce'
+  | 'testing'
+  | 'none';
+
 export type PauseReason =
   | 'BOUNCE_RATE'
   | 'SPAM_COMPLAINT_RATE'
@@ -98,6 +103,17 @@ export type SuppressionReason =
   | 'SPAM_COMPLAINT'
   | 'MANUAL'
   | 'UNSUBSCRIBE';
+
+export type TlsPolicy =
+  | 'OPPORTUNISTIC'
+  | 'REQUIRE_TLS'
+  | 'PREFER_DELIVERY';
+
+export type TlsVerification =
+  | 'NONE'
+  | 'WEBPKI'
+  | 'MTA_STS'
+  | 'DANE';
 
 export type TokenKind =
   | 'SERVER'
@@ -267,6 +283,8 @@ export interface DeliveryAttemptsTable {
   enhancedCode: string | null;
   response: string | null;
   transcript: string[] | null;
+  tlsVerification: TlsVerification | null;
+  tlsPolicy: string | null;
 }
 
 export interface DeliveryQueueTable {
@@ -544,6 +562,7 @@ export interface MessageStreamsTable {
   purgeAt: Date | null;
   inDoubtPolicy: Generated<InDoubtPolicy>;
   lifetimeMinutes: number | null;
+  tlsPolicy: Generated<TlsPolicy>;
 }
 
 export interface MessageTermsTable {
@@ -573,6 +592,16 @@ export interface MessagesTable {
   attachments: ColumnType<unknown, string | null, string | null>;
   size: number;
   sandboxed: boolean;
+}
+
+export interface MtaStsPoliciesTable {
+  domain: string;
+  policyId: string;
+  mode: MtaStsMode;
+  mx: string[];
+  maxAge: number;
+  fetchedAt: Date;
+  expiresAt: Date;
 }
 
 export interface OneTimeLinksTable {
@@ -751,6 +780,26 @@ export interface TlsReportsTable {
   policies: ColumnType<unknown, string, string>;
 }
 
+export interface TlsReportsDueTable {
+  domain: string;
+  day: string;
+  dueAt: Date;
+  tries: Generated<number>;
+  sentTo: Generated<string[]>;
+}
+
+export interface TlsSessionCountsTable {
+  domain: string;
+  day: string;
+  policyType: string;
+  policyKey: string;
+  result: string;
+  receivingHost: string;
+  receivingIp: string;
+  policy: string[];
+  sessions: number;
+}
+
 export interface TwoFactorMethodsTable {
   userId: string;
   id: string;
@@ -895,6 +944,7 @@ export interface DB {
   messageStreams: MessageStreamsTable;
   messageTerms: MessageTermsTable;
   messages: MessagesTable;
+  mtaStsPolicies: MtaStsPoliciesTable;
   oneTimeLinks: OneTimeLinksTable;
   recipients: RecipientsTable;
   returnedMails: ReturnedMailsTable;
@@ -910,6 +960,8 @@ export interface DB {
   staffAccessGrants: StaffAccessGrantsTable;
   suppressions: SuppressionsTable;
   tlsReports: TlsReportsTable;
+  tlsReportsDue: TlsReportsDueTable;
+  tlsSessionCounts: TlsSessionCountsTable;
   twoFactorMethods: TwoFactorMethodsTable;
   users: UsersTable;
   verifiedDomains: VerifiedDomainsTable;

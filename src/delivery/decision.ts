@@ -52,6 +52,8 @@ export interface Circumstances {
   readonly deliverBy: Date;
   /** In [0, 1). */
   readonly uniform: number;
+  /** Of the pauses between attempts (VEREDUS_RETRY_SCALE); 1 unless told. */
+  readonly scale?: number;
 }
 
 export function decide(facts: AttemptFacts, circumstances: Circumstances): Decision {
@@ -84,11 +86,11 @@ export function defer(
   smtpCode: number | null,
   response: string | null,
 ): Decision {
-  const { now, deliverBy, uniform } = circumstances;
+  const { now, deliverBy, uniform, scale } = circumstances;
   const failures = circumstances.failures + 1;
   return {
     status: 'DELAYED',
-    dueAt: nextAttemptAt(now, failure, failures, deliverBy, uniform),
+    dueAt: nextAttemptAt(now, failure, failures, deliverBy, uniform, scale),
     told: isDelayTold(failures),
     smtpCode,
     response,
@@ -99,9 +101,9 @@ export function defer(
 export const ownTrouble: Failure = { trouble: 'OTHER', statedPause: null };
 
 /** The mail may have arrived: what that means is for the stream's policy to say. */
-export function doubt({ now, doubts, deliverBy, uniform }: Circumstances): Decision {
+export function doubt({ now, doubts, deliverBy, uniform, scale }: Circumstances): Decision {
   const failure: Failure = { trouble: 'DOUBT', statedPause: null };
-  return { status: 'IN_DOUBT', retryAt: nextAttemptAt(now, failure, doubts + 1, deliverBy, uniform) };
+  return { status: 'IN_DOUBT', retryAt: nextAttemptAt(now, failure, doubts + 1, deliverBy, uniform, scale) };
 }
 
 export function replyText({ code, enhancedCode, text }: SmtpReply): string {

@@ -21,6 +21,8 @@ import type { Shaper } from './shaper.ts';
 import type { SitePace } from './site-pace.ts';
 import { createPreparation, type ReturnPaths, type SigningKeys } from './signing.ts';
 
+/** On an attempt that began and for which no connection could be had; nobody was called. */
+const HELD_BACK = 'no connection may be opened to this receiver for now';
 /** What is given back untried comes again after this. */
 const RETURN_MS = { least: 3_000, spread: 4_000 } as const;
 
@@ -42,6 +44,8 @@ export interface BatchDeps {
   readonly keepTranscripts: boolean;
   /** The worker is ending: what was not sent goes back untried. */
   readonly stopping: AbortSignal;
+  /** Of the pauses between attempts; 1 unless told. */
+  readonly retryScale?: number;
   /** The worker holds the recipient no more: its outcome is recorded, or its lease is left to run out. */
   release(claim: ClaimedRecipient): void;
   onSettled?(status: Decision['status']): void;
@@ -69,6 +73,7 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
     doubts: claim.doubts,
     deliverBy: claim.deliverBy,
     uniform: deps.random.uniform(),
+    scale: deps.retryScale ?? 1,
   });
 
   const returned = (): Decision => {
@@ -237,9 +242,11 @@ function attemptResult(
     remoteHost: sent?.remoteHost ?? null,
     remoteAddress: sent?.remoteAddress ?? null,
     tls: sent?.tls ?? null,
+    tlsVerification: sent?.tlsVerification ?? null,
+    tlsPolicy: sent?.tlsPolicy ?? null,
     smtpCode: sent?.reply?.code ?? ('smtpCode' in decision ? decision.smtpCode : null),
     enhancedCode: sent?.reply?.enhancedCode ?? ('enhancedCode' in decision ? decision.enhancedCode : null),
-    response: textOf(decision) ?? sent?.failure ?? null,
+    response: sent?.heldBack === true ? HELD_BACK : (textOf(decision) ?? sent?.failure ?? null),
     transcript: status === 'DELIVERED' && !facts.keepTranscripts ? null : (sent?.transcript ?? []),
   };
 }

@@ -1,44 +1,106 @@
-// From a destination to an open session: its hosts in order, each host's addresses in order, TLS as the destination asks.
-import type { Dns, SmtpClient, SmtpConnectResult } from '#/runtime/ports.ts';
+// From a destination to an open session: its hosts in order, each host's addresses in order, TLS as the plan demands it.
+import type { TlsaRecord, TlsFlaw } from '#/domain/delivery/tls.ts';
+import type { Dns, SmtpClient, SmtpConnectOptions, SmtpConnectResult, SmtpTarget } from '#/runtime/ports.ts';
 import { type Destination, type RouteSettings, targetsOf } from './route.ts';
+import type { BrokenTls } from './tls/broken-tls.ts';
+import type { Dane } from './tls/dane.ts';
+import type { TlsFailure, TlsUse } from './tls/outcome.ts';
+import { type HostRule, ruleFor, type TlsPlan } from './tls/plan.ts';
 
 export interface DialDeps {
   readonly settings: RouteSettings & { readonly heloName: string };
   readonly smtp: SmtpClient;
   readonly dns: Dns;
+  /** Null: the resolver does not validate. */
+  readonly dane: Dane | null;
+  readonly broken: BrokenTls;
 }
 
+export interface Dialled {
+  readonly result: SmtpConnectResult;
+  readonly use: TlsUse;
+}
+
+type Failed = Extract<SmtpConnectResult, { ok: false }>;
+
 /** Hosts in order, each host's addresses in order, until one greets. The last failure speaks for all. */
-export async function dial(deps: DialDeps, destination: Destination, signal: AbortSignal): Promise<SmtpConnectResult> {
-  let last: Extract<SmtpConnectResult, { ok: false }> = failed('no host could be tried');
+export async function dial(
+  deps: DialDeps,
+  destination: Destination,
+  plan: TlsPlan,
+  signal: AbortSignal,
+): Promise<Dialled> {
+  const failures: TlsFailure[] = [];
+  let last: Failed = failed('no host could be tried');
   for (const host of destination.hosts) {
+    const rule = await ruleOf(deps, destination, plan, host);
+    if (rule.kind === 'skip') {
+      last = { ...failed(rule.reason), flaw: rule.flaw };
+      failures.push({ standing: rule.standing, flaw: rule.flaw, host, address: null, tlsa: [] });
+      continue;
+    }
+    const { standing, options } = rule;
+    const tlsa = options.tlsa ?? [];
     const { targets, reason } = await targetsOf(host, destination, deps.settings, deps.dns);
     if (reason !== null) last = failed(reason);
     for (const target of targets) {
-      const options = {
-        heloName: deps.settings.heloName,
-        tls: destination.tls,
-        verifyCertificate: destination.verifyCertificate,
-        ...(destination.auth === null ? {} : { auth: destination.auth }),
-        signal,
-      };
-      let result = await deps.smtp.connect(target, options);
-      // Opportunistic (RFC 7435): where TLS is broken, plain text as if it had not been offered; never with a login.
-      if (
-        !result.ok &&
-        result.phase === 'starttls' &&
-        destination.tls === 'opportunistic' &&
-        destination.auth === null
-      ) {
-        result = await deps.smtp.connect(target, { ...options, tls: 'none' });
-      }
-      if (result.ok || signal.aborted) return result;
-      last = result;
+      const { result, plain } = await call(deps, destination, target, rule, signal);
+      if (result.ok || signal.aborted) return { result, use: { standing, tlsa, flaw: plain, failures } };
+      last = standing === null ? result : inTheNameOf(standing, result);
+      if (result.flaw !== null) failures.push(failureOf(standing, result.flaw, target, tlsa));
     }
   }
-  return last;
+  return { result: last, use: { standing: null, tlsa: [], flaw: null, failures } };
 }
 
-function failed(failure: string): Extract<SmtpConnectResult, { ok: false }> {
-  return { ok: false, phase: 'connect', reply: null, failure, tls: null, transcript: [] };
+async function ruleOf(deps: DialDeps, destination: Destination, plan: TlsPlan, host: string): Promise<HostRule> {
+  const dane =
+    plan.dane && deps.dane !== null ? await deps.dane.recordsOf(host, destination.port) : { kind: 'none' as const };
+  return ruleFor(plan, host, dane, destination);
+}
+
+/** `plain`: why a session that might have been encrypted is not. */
+async function call(
+  deps: DialDeps,
+  { auth }: Destination,
+  target: SmtpTarget,
+  { standing, options: tlsOptions }: Extract<HostRule, { kind: 'dial' }>,
+  signal: AbortSignal,
+): Promise<{ readonly result: SmtpConnectResult; readonly plain: TlsFlaw | null }> {
+  const options: SmtpConnectOptions = {
+    heloName: deps.settings.heloName,
+    ...tlsOptions,
+    ...(auth === null ? {} : { auth }),
+    signal,
+  };
+  // Opportunistic (RFC 7435): where TLS is broken, plain text as if it had not been offered; never with a login.
+  const mayBePlain = options.tls === 'opportunistic' && auth === null && standing === null;
+  const peer = `${target.host}:${target.port}`;
+  const known = mayBePlain ? deps.broken.flawOf(peer) : null;
+  if (known !== null) return { result: await deps.smtp.connect(target, { ...options, tls: 'none' }), plain: known };
+  const result = await deps.smtp.connect(target, options);
+  if (result.ok || result.phase !== 'starttls' || !mayBePlain) return { result, plain: null };
+  const plain = result.flaw ?? 'validation-failure';
+  const again = await deps.smtp.connect(target, { ...options, tls: 'none' });
+  if (again.ok && result.reply === null) deps.broken.remember(peer, plain);
+  return { result: again, plain };
+}
+
+function failureOf(
+  standing: TlsFailure['standing'],
+  flaw: TlsFlaw,
+  { host, address }: SmtpTarget,
+  tlsa: readonly TlsaRecord[],
+): TlsFailure {
+  return { standing, flaw, host, address, tlsa };
+}
+
+/** Who reads the reason must see that it is a policy that keeps the mail back. */
+function inTheNameOf(standing: string, result: Failed): Failed {
+  if (result.flaw === null || result.failure === null) return result;
+  return { ...result, failure: `${standing} is not met: ${result.failure}` };
+}
+
+function failed(failure: string): Failed {
+  return { ok: false, phase: 'connect', reply: null, failure, tls: null, flaw: null, transcript: [] };
 }

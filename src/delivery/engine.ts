@@ -63,6 +63,8 @@ export interface EngineDeps {
   readonly returnPaths: ReturnPaths | null;
   readonly keepTranscripts: boolean;
   readonly leaseMs?: number;
+  /** Of the pauses between attempts; 1 unless told. */
+  readonly retryScale?: number;
   /** Told of each outcome once it is recorded. */
   onSettled?(status: Decision['status']): void;
 }

@@ -5,6 +5,9 @@ import type { AttemptFacts } from './decision.ts';
 import { dial } from './dial.ts';
 import { type JobResult, Pool } from './pool.ts';
 import { type Destination, type Route, type RouteSettings, routeFor } from './route.ts';
+import type { TlsOutcome } from './tls/outcome.ts';
+import type { OutboundTls } from './tls/outbound-tls.ts';
+import type { TlsPlan } from './tls/plan.ts';
 import type { OutgoingMessage } from './signing.ts';
 import { fixedGate, type Gate } from './site-pace.ts';
 
@@ -23,7 +26,7 @@ export interface Sending {
   beforeFinalDot(): Promise<boolean>;
 }
 
-export interface SendingResult extends AttemptFacts {
+export interface SendingResult extends AttemptFacts, TlsOutcome {
   readonly transport: 'relay' | 'mx';
   readonly remoteHost: string | null;
   readonly remoteAddress: string | null;
@@ -40,6 +43,7 @@ interface Deps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly tls: OutboundTls;
 }
 
 export interface Outbound {
@@ -53,42 +57,65 @@ export function createOutbound(deps: Deps): Outbound {
   const pools = new Map<string, Pool>();
   const closing = new AbortController();
 
-  const poolOf = (destination: Destination, gate: Gate | null): Pool => {
-    const known = pools.get(destination.key);
+  const connect = async (destination: Destination, plan: TlsPlan) => {
+    const { dane, broken } = deps.tls;
+    const { result, use } = await dial({ ...deps, dane, broken }, destination, plan, closing.signal);
+    deps.tls.used(result.ok ? result.session : result, use);
+    return result;
+  };
+
+  /** Never shared by mail that demands another TLS. */
+  const poolOf = (destination: Destination, plan: TlsPlan, gate: Gate | null): Pool => {
+    const key = plan.key === '' ? destination.key : `${destination.key} ${plan.key}`;
+    const known = pools.get(key);
     if (known !== undefined) return known;
     const pool = new Pool({
       gate: gate ?? fixedGate(RELAY.connections, RELAY.messagesPerConnection),
-      dial: () => dial(deps, destination, closing.signal),
+      dial: () => connect(destination, plan),
       clock: deps.clock,
       signal: closing.signal,
-      onEmpty: () => pools.delete(destination.key),
+      onEmpty: () => pools.delete(key),
     });
-    pools.set(destination.key, pool);
+    pools.set(key, pool);
     return pool;
   };
 
   return {
-    route: (domain) => routeFor(domain, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() }),
+    async route(domain) {
+      const finding = routeFor(domain, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() });
+      if (deps.settings.outbound.kind === 'relay') return finding;
+      const [route, security] = await Promise.all([finding, deps.tls.securityOf(domain)]);
+      if (route.kind !== 'destination') return route;
+      if (security !== null) return { ...route, security };
+      return { kind: 'unresolved', reason: `DNS cannot tell now whether the mail exchangers of ${domain} are secure` };
+    },
     async send(destination, gate, { claim, reversePath, message, beforeFinalDot }) {
       const utf8Envelope = !isAscii(claim.address) || !isAscii(reversePath);
-      const result = await poolOf(destination, gate).submit({
+      const plan = await deps.tls.planFor(claim, destination.security);
+      const result = await poolOf(destination, plan, gate).submit({
         reversePath,
         recipients: [claim.address],
         size: message.size,
         eightBit: message.eightBit,
         smtpUtf8: message.smtpUtf8 || utf8Envelope,
         content: message.content,
+        sevenBit: message.sevenBit,
         async beforeFinalDot() {
           if (!(await beforeFinalDot())) throw new Error('the lease on this recipient was lost');
         },
       });
-      return toResult(destination, result);
+      const held = result.session ?? result.connect;
+      const none = { tlsVerification: null, tlsPolicy: null };
+      const tls = held === null ? none : deps.tls.outcome(held, plan, destination.security, result.session);
+      return { ...toResult(destination, result), ...tls };
     },
     close: () => closing.abort(),
   };
 }
 
-function toResult(destination: Destination, { session, transaction, connect, heldBack }: JobResult): SendingResult {
+type Result = Omit<SendingResult, keyof TlsOutcome>;
+
+function toResult(destination: Destination, { session, transaction, connect, heldBack }: JobResult): Result {
   const { transport } = destination;
   if (transaction !== null) {
     const { reply, phase, inDoubt, failure, transcript } = transaction;

@@ -16,7 +16,7 @@ import type {
 const IDLE_MS = 5_000;
 
 export interface JobResult {
-  readonly session: Pick<SmtpSession, 'target' | 'tls'> | null;
+  readonly session: Pick<SmtpSession, 'target' | 'tls' | 'check'> | null;
   /** Null: no connection could be had; `connect` says why. */
   readonly transaction: SmtpTransactionResult | null;
   readonly connect: Extract<SmtpConnectResult, { ok: false }> | null;

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { isPublicAddress } from '#/domain/public-address.ts';
 import type { Dns, SmtpConnectOptions, SmtpTarget } from '#/runtime/ports.ts';
+import type { DomainSecurity } from './tls/plan.ts';
 
 export interface RelaySettings {
   readonly host: string;
@@ -29,6 +30,8 @@ export interface Destination {
   readonly tls: SmtpConnectOptions['tls'];
   readonly verifyCertificate: boolean;
   readonly auth: { readonly user: string; readonly password: string } | null;
+  /** What the recipient's domain has published about TLS; null for a relay, which is the operator's own. */
+  readonly security: DomainSecurity | null;
 }
 
 export type Route =
@@ -87,6 +90,7 @@ function toRelay({ host, port, tls, auth }: RelaySettings): Destination {
     tls,
     verifyCertificate,
     auth,
+    security: null,
   };
 }
 
@@ -101,6 +105,7 @@ function toMx(hosts: readonly string[], port: number): Destination {
     tls: 'opportunistic',
     verifyCertificate: false,
     auth: null,
+    security: null,
   };
 }
 

@@ -135,7 +135,8 @@ export function startShaper(deps: Deps): Shaper {
       return pace;
     },
     observe(pace, accountId, { reply, phase }) {
-      if (reply === null) return;
+      // A refusal of STARTTLS says nothing about the pace, and only mail that demands TLS hears of it.
+      if (reply === null || (phase === 'starttls' && reply.code !== 421)) return;
       const before = ['connect', 'greeting', 'ehlo', 'starttls', 'auth'].includes(phase);
       const signal = signalOf(pace.site.provider?.name ?? null, reply, before ? 'connection' : 'transaction');
       if (signal === null) return;

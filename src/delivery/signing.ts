@@ -6,6 +6,7 @@ import { decodeStored } from '#/mail/content.ts';
 import { type SigningKey, signMessage } from '#/mail/dkim/sign.ts';
 import { fromDomain, identityOf } from '#/mail/message-identity.ts';
 import type { ReturnPath } from '#/mail/reverse-path.ts';
+import { inSevenBit } from '#/mail/source/seven-bit.ts';
 import type { Clock, Log } from '#/runtime/ports.ts';
 
 export interface SigningKeys {
@@ -30,6 +31,8 @@ export interface OutgoingMessage {
   readonly eightBit: boolean;
   readonly smtpUtf8: boolean;
   readonly returnPath: ReturnPath | null;
+  /** The same in 7 bits, signed anew; null: it cannot be had. */
+  sevenBit(): Promise<Pick<OutgoingMessage, 'content' | 'size'> | null>;
 }
 
 export type Prepared =
@@ -76,12 +79,22 @@ async function prepare(deps: PrepareDeps, { message, content }: StoredMessage): 
   }
   const host = returnPaths === null ? null : await returnPaths.returnPathFor(accountId, domain);
   const { source, bodyStart, eightBit, smtpUtf8 } = composeStored(decodeStored(content), identityOf(message));
-  const signatures = keys.length === 0 ? null : await signMessage(source, bodyStart, keys, deps.clock.now());
+  const signed = async (whole: Buffer, body: number) => {
+    if (keys.length === 0) return { content: [whole], size: whole.length };
+    const signatures = await signMessage(whole, body, keys, deps.clock.now());
+    return { content: [signatures, whole], size: signatures.length + whole.length };
+  };
+  let converted: ReturnType<OutgoingMessage['sevenBit']> | null = null;
+  const convert = async () => {
+    const whole = inSevenBit(source);
+    return whole === null ? null : signed(whole, whole.indexOf('\r\n\r\n') + 4);
+  };
   return {
     kind: 'ready',
     message: {
-      content: signatures === null ? [source] : [signatures, source],
-      size: source.length + (signatures?.length ?? 0),
+      ...(await signed(source, bodyStart)),
+      // Once for all recipients whose hosts ask for it.
+      sevenBit: () => (converted ??= convert()),
       eightBit,
       smtpUtf8,
       returnPath: returnPaths === null || host === null ? null : { domain: host, secret: returnPaths.secret },

@@ -32,6 +32,7 @@ export function classifyReply(reply: ReplyFacts, phase: 'connection' | 'mail' | 
   const proven = phase === 'recipient' || verdict.unproven === null || CONDEMNING.has(enhancedCode ?? '');
   const type = proven ? verdict.type : verdict.unproven;
   if (code < 500 || phase === 'connection') return { outcome: 'DEFERRED', type };
-  const condemns = AT_FAULT.has(type) && (enhancedCode === null || CONDEMNING.has(enhancedCode));
+  const moved = type === 'ADDRESS_CHANGE' && enhancedCode === '5.1.6';
+  const condemns = moved || (AT_FAULT.has(type) && (enhancedCode === null || CONDEMNING.has(enhancedCode)));
   return { outcome: 'BOUNCED', type, condemns };
 }

@@ -14,6 +14,8 @@ import { KNOWN_DEVICE_DAYS, minutesAfter, SESSION_IDLE_MINUTES } from '#/domain/
 import { guessRules } from '#/domain/identity/throttle.ts';
 import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import { deleteOldReports } from '#/db/domain-reports.ts';
+import { forgetExpiredPolicies } from '#/db/mta-sts-policies.ts';
+import { forgetOldReports } from '#/db/tls-sessions.ts';
 import { deleteRemovableMails } from '#/db/returned-mails.ts';
 import { firstIdAt } from '#/domain/ids.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
@@ -31,6 +33,9 @@ const MAILS = 1_000;
 const STRAY_MS = 24 * 3_600_000;
 const REPORTS = 500;
 const COUNTERS = 10_000;
+const POLICIES = 1_000;
+/** A TLS report that is due is sent or given up within two days. */
+const UNSENT_REPORT_DAYS = 7;
 /** A year and a month: what is shown is compared with the year before. */
 const REPORT_DAYS = 400;
 
@@ -77,6 +82,9 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   while ((await deleteExpiredKeys(system, now, KEYS)) === KEYS);
   while ((await deleteRemovableMails(system, now, MAILS)) === MAILS);
   await deleteStrayContents(system, firstIdAt(now.getTime() - STRAY_MS));
+  while ((await forgetExpiredPolicies(system, now, POLICIES)) === POLICIES);
+  const unsent = new Date(now.getTime() - UNSENT_REPORT_DAYS * 86_400_000);
+  while ((await forgetOldReports(system, unsent, REPORTS)) === REPORTS);
   const before = new Date(now.getTime() - REPORT_DAYS * 86_400_000);
   while ((await deleteOldReports(system, before, REPORTS)) >= REPORTS);
   await forgetOldCounters(system, now);

@@ -1,17 +1,33 @@
 // Every setting, once: name, default, meaning, reading. docs/configuration.md is made from `settings`.
 import type { KeyObject } from 'node:crypto';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type LogLevel, logLevels } from './log.ts';
-import { list, readDnsServers, readPublicKeys, readRelay, readSecretKeys, type Relay } from './setting-values.ts';
+import type { SmtpTimeouts } from './ports.ts';
+import {
+  type AddressRange,
+  list,
+  readableFile,
+  readDatabaseUrl,
+  readDnsServers,
+  readHostName,
+  readHttpUrl,
+  readPublicKeys,
+  readRanges,
+  readRelay,
+  readScale,
+  readSecretKeys,
+  readSender,
+  readSmtpTimeouts,
+  readWebOrigin,
+  type Relay,
+} from './setting-values.ts';
 
 export const roles = ['api', 'submission', 'inbound', 'delivery', 'webhooks', 'maintenance'] as const;
 export type Role = (typeof roles)[number];
 
-/** An address range: base and length of the prefix. */
-export type AddressRange = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+export type { AddressRange };
 
 /** Paths of PEM files. */
 export interface TlsFiles {
@@ -51,6 +67,16 @@ export interface Config {
   /** `address:port`, as node:dns takes them; null: those of the system. */
   readonly dnsServers: readonly string[] | null;
   readonly mxPort: number;
+  /** Milliseconds; of the phases that the operator has set. */
+  readonly smtpTimeouts: Partial<SmtpTimeouts>;
+  /** Of the pauses between attempts. */
+  readonly retryScale: number;
+  /** The resolvers validate, and their AD bit is believed. */
+  readonly dnssec: boolean;
+  /** PEM: roots trusted besides the usual ones. */
+  readonly caFile: string | null;
+  readonly mtaStsPort: number;
+  readonly tlsReports: boolean;
   readonly allowPrivateNetworks: boolean;
   readonly trustedProxies: readonly AddressRange[];
   readonly systemFrom: string | null;
@@ -126,36 +152,12 @@ function oneOf<const T extends string>(choices: readonly T[]) {
   return z.enum(choices, `must be one of ${choices.join(', ')}`);
 }
 
-const pemFile = reading((path) => {
-  try {
-    accessSync(path, constants.R_OK);
-  } catch {
-    throw new Error(`the file ${path} cannot be read`);
-  }
-  return path;
-});
-
-const webOrigin = reading((value) => {
-  const url = URL.parse(value);
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new Error('must be an http or https URL');
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
-    throw new Error('must have nothing after host and port');
-  }
-  return url.origin;
-});
-
-const rspamdUrl = reading((value) => {
-  const url = URL.parse(value);
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new Error('must be an http or https URL');
-  return url;
-});
-
-const databaseUrl = reading((value) => {
-  // Not parsed as a URL: a socket's (`postgres:///name?host=/folder`) is none by the letter, and node-pg reads it.
-  if (!/^postgres(ql)?:\/\/./.test(value)) throw new Error('must be a postgres:// URL');
-  return value;
-});
-
+const pemFile = reading(readableFile);
+const webOrigin = reading(readWebOrigin);
+const rspamdUrl = reading(readHttpUrl);
+const databaseUrl = reading(readDatabaseUrl);
+const hostName = reading(readHostName);
+const sender = reading(readSender);
 const relayUrl = reading(readRelay);
 
 const secretKeys = reading(readSecretKeys);
@@ -170,33 +172,6 @@ const roleSet = reading((value): ReadonlySet<Role> => {
 });
 
 const dnsServers = reading(readDnsServers);
-
-const ranges = reading((value): readonly AddressRange[] => {
-  if (value === 'none') return [];
-  return list(value).map((range) => {
-    try {
-      if (range.includes('/')) return ipaddr.parseCIDR(range);
-      const address = ipaddr.parse(range);
-      return [address, address.kind() === 'ipv6' ? 128 : 32];
-    } catch {
-      throw new Error(`${range} is neither an address nor a range like 10.0.0.0/8`);
-    }
-  });
-});
-
-const hostName = reading((value) => {
-  if (!/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(value)) {
-    throw new Error('must be a host name');
-  }
-  return value;
-});
-
-const sender = reading((value) => {
-  if (!/^(?:[^<>\r\n]*<[^\s@<>]+@[^\s@<>]+>|[^\s@<>]+@[^\s@<>]+)$/.test(value)) {
-    throw new Error('must be an address, or a name and an <address>');
-  }
-  return value;
-});
 
 // ── the settings ──
 
@@ -250,13 +225,37 @@ const schema = z
     ),
     VEREDUS_DNS_SERVERS: optional(dnsServers, 'address:port, comma-separated; unset, those of the system.'),
     VEREDUS_MX_PORT: setting(realPort, '25', 'Port to which `mx` delivers; for test networks.'),
+    VEREDUS_SMTP_TIMEOUTS: optional(
+      reading(readSmtpTimeouts),
+      'Seconds that `mx` and `relay` wait for other servers, such as `connect=10,dot=300`: of connect, greeting, command, data and dot. Unset, those of RFC 5321: 30, 300, 300, 180, 600. A short `dot` makes duplicates.',
+    ),
+    VEREDUS_RETRY_SCALE: setting(
+      reading(readScale),
+      '1',
+      'Factor on the pauses between attempts, from 0.001 to 1; for test networks.',
+    ),
+    VEREDUS_DNSSEC: setting(
+      flag,
+      'false',
+      'The resolvers validate DNSSEC and nobody stands between (they run on this machine): their AD bit is believed, and DANE is applied.',
+    ),
+    VEREDUS_CA_FILE: optional(
+      pemFile,
+      'PEM file of certificates that are trusted besides the usual roots, for SMTP, MTA-STS, reports and webhooks: of relays with an authority of their own, and test networks.',
+    ),
+    VEREDUS_MTA_STS_PORT: setting(realPort, '443', 'Port from which MTA-STS policies are fetched; for test networks.'),
+    VEREDUS_TLS_REPORTS: setting(
+      flag,
+      'true',
+      'Domains that ask for it are told once a day how TLS to them went (RFC 8460); by mail from VEREDUS_SYSTEM_FROM.',
+    ),
     VEREDUS_ALLOW_PRIVATE_NETWORKS: setting(
       flag,
       'false',
       'Mail and webhooks to private and loopback addresses; for test networks.',
     ),
     VEREDUS_TRUSTED_PROXIES: setting(
-      ranges,
+      reading(readRanges),
       'none',
       'Addresses and ranges whose X-Forwarded-For counts, comma-separated.',
     ),
@@ -382,6 +381,12 @@ function toConfig(values: z.output<typeof schema>): Config {
     signing: values.VEREDUS_SIGNING,
     dnsServers: values.VEREDUS_DNS_SERVERS,
     mxPort: values.VEREDUS_MX_PORT,
+    smtpTimeouts: values.VEREDUS_SMTP_TIMEOUTS ?? {},
+    retryScale: values.VEREDUS_RETRY_SCALE,
+    dnssec: values.VEREDUS_DNSSEC,
+    caFile: values.VEREDUS_CA_FILE,
+    mtaStsPort: values.VEREDUS_MTA_STS_PORT,
+    tlsReports: values.VEREDUS_TLS_REPORTS,
     allowPrivateNetworks: values.VEREDUS_ALLOW_PRIVATE_NETWORKS,
     trustedProxies: values.VEREDUS_TRUSTED_PROXIES,
     systemFrom: values.VEREDUS_SYSTEM_FROM,

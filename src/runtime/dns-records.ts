@@ -10,15 +10,16 @@ type Lookup<T> =
   | { readonly kind: 'none' | 'no-such-name' }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** Follows CNAMEs itself where the resolver gave only the first, as an authoritative server does. */
-export async function lookUpTxt(resolver: Resolver, name: string): Promise<TextAnswer> {
+/** Follows CNAMEs itself, `hops` of them, where the resolver gave only the first, as an authoritative server does. */
+export async function lookUpTxt(resolver: Resolver, name: string, hops = MAX_HOPS): Promise<TextAnswer> {
   let at = name;
-  for (let hop = 0; hop <= MAX_HOPS; hop++) {
+  for (let hop = 0; hop <= hops; hop++) {
     const answer = await lookUp(() => resolver.resolveTxt(at));
     if (answer.kind === 'failed') return answer;
     if (answer.kind === 'found' && answer.value.length > 0) {
       return { kind: 'texts', texts: answer.value.map((parts) => parts.join('')) };
     }
+    if (hops === 0) return { kind: answer.kind === 'no-such-name' ? 'no-such-name' : 'none' };
     const alias = await lookUp(() => resolver.resolveCname(at));
     if (alias.kind === 'failed') return alias;
     const target = alias.kind === 'found' ? alias.value[0] : undefined;

@@ -48,8 +48,10 @@ export function createDns(options: DnsOptions): Dns {
       if (isIP(host) !== 0) return { kind: 'addresses', addresses: [host] };
       return isName(host) ? addresses.get(host.toLowerCase()) : { kind: 'none' };
     },
-    async txt(name) {
-      return isName(name) ? lookUpTxt(resolver, name) : { kind: 'no-such-name' };
+    async txt(name, options) {
+      return isName(name)
+        ? lookUpTxt(resolver, name, options?.inOneQuery === true ? 0 : undefined)
+        : { kind: 'no-such-name' };
     },
     async cname(name) {
       return isName(name) ? lookUpCname(resolver, name) : { kind: 'no-such-name' };

@@ -1,13 +1,12 @@
 // HTTP calls to URLs that strangers name. They must not lead into our own network: the URL's text is judged (domain/webhooks/
 // callable-url.ts), and then every address that a connection is about to be made to, by the very lookup that the connection
 // uses. So there is no moment between check and connect in which DNS could say something else.
-import type { LookupAddress, LookupOptions } from 'node:dns';
-import { isIPv6 } from 'node:net';
 import { Agent } from 'undici';
-import { isPublicAddress } from '#/domain/public-address.ts';
 import { callableUrl } from '#/domain/webhooks/callable-url.ts';
 import { CALL_TIMEOUT_MS, MAX_ANSWER_BYTES, MAX_ANSWER_HEAD } from '#/domain/webhooks/rules.ts';
+import { createJudge, lookupThrough, NoAddress } from './judged-lookup.ts';
 import type { Clock, Dns, HttpClient, HttpRequest, HttpResult } from './ports.ts';
+import type { Trust } from './trust.ts';
 
 /** As long as many servers keep idle connections; a busy endpoint never waits for a handshake. */
 const KEEP_ALIVE_MS = 5_000;
@@ -18,31 +17,17 @@ export interface HttpClientOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly allowPrivateNetworks: boolean;
   readonly timeoutMs?: number;
+  /** The usual roots unless told. */
+  readonly trust?: Trust;
 }
 
 export interface RunningHttpClient extends HttpClient, AsyncDisposable {}
 
-/** An address that is not to be connected to, or none at all. */
-class NoAddress extends Error {}
-
-/** `lasting`: no later try would change it. */
-type Judged = { readonly addresses: readonly string[] } | { readonly flaw: string; readonly lasting: boolean };
-
 export function createHttpClient(options: HttpClientOptions): RunningHttpClient {
-  const { dns, clock, allowPrivateNetworks } = options;
+  const { clock } = options;
   const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS;
 
-  const judge = async (host: string): Promise<Judged> => {
-    // DNS of ours never reads the hosts file, and nobody's public name is `localhost`.
-    if (allowPrivateNetworks && host === 'localhost') return { addresses: ['127.0.0.1'] };
-    const answer = await dns.addresses(host);
-    if (answer.kind === 'failed') return { flaw: `DNS lookup failed: ${answer.reason}`, lasting: false };
-    if (answer.kind === 'none') return { flaw: 'the host has no address', lasting: false };
-    // All of them must be public: what also leads into a private network is not to be trusted with the rest.
-    if (!allowPrivateNetworks && !answer.addresses.every(isPublicAddress))
-      return { flaw: 'leads into a private network', lasting: true };
-    return { addresses: answer.addresses };
-  };
+  const judge = createJudge(options);
 
   const agent = new Agent({
     // One process calls for many customers: those of one origin must not stand in line for each other.
@@ -54,7 +39,11 @@ export function createHttpClient(options: HttpClientOptions): RunningHttpClient 
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
-    connect: { timeout: timeoutMs, lookup: lookupThrough(judge) },
+    connect: {
+      timeout: timeoutMs,
+      lookup: lookupThrough(judge),
+      ...(options.trust === undefined ? {} : { secureContext: options.trust.strict }),
+    },
   });
 
   return {
@@ -123,26 +112,6 @@ async function headOf(body: AsyncIterable<Buffer> & { destroy(): unknown }): Pro
     .replaceAll(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '')
     .slice(0, MAX_ANSWER_HEAD)
     .toWellFormed();
-}
-
-/** In the form that net.connect wants, which asks for one address or for all. */
-function lookupThrough(judge: (host: string) => Promise<Judged>) {
-  return (
-    host: string,
-    { all }: LookupOptions,
-    callback: (error: Error | null, address: string | LookupAddress[], family?: number) => void,
-  ): void => {
-    const answer = async (): Promise<void> => {
-      const judged = await judge(host);
-      if ('flaw' in judged)
-        return callback(new NoAddress(judged.lasting ? `the host ${judged.flaw}` : judged.flaw), []);
-      const found = judged.addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
-      const [first] = found;
-      if (first === undefined) return callback(new NoAddress('the host has no address'), []);
-      return all === true ? callback(null, found) : callback(null, first.address, first.family);
-    };
-    void answer();
-  };
 }
 
 function bareHost({ hostname }: URL): string {

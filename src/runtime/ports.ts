@@ -1,5 +1,6 @@
 // Everything outside the process, as interfaces: use-cases, delivery and events see these and never the real thing.
 // The real versions stand beside this file; tests put their own in their place.
+import type { TlsaRecord, TlsFlaw } from '#/domain/delivery/tls.ts';
 
 /** Time is a parameter: nothing outside src/runtime reads a clock or sets a timer. */
 export interface Clock {
@@ -138,9 +139,44 @@ export interface Dns {
   /** IPv6 before IPv4. Never throws. */
   addresses(host: string): Promise<AddressAnswer>;
   /** Asked anew each time: somebody has just published it and waits. Never throws. */
-  txt(name: string): Promise<TextAnswer>;
+  txt(
+    name: string,
+    options?: {
+      /** CNAMEs are followed only where the resolver does it, as those of the world do: for what is asked very often. */
+      readonly inOneQuery?: boolean;
+    },
+  ): Promise<TextAnswer>;
   /** Likewise. */
   cname(name: string): Promise<CnameAnswer>;
+}
+
+export type SecureAnswer<T> =
+  /** `secure`: DNSSEC vouches for it, by the word of a resolver that is trusted. `ttl` in milliseconds. */
+  | { readonly kind: 'records'; readonly records: readonly T[]; readonly secure: boolean; readonly ttl: number }
+  | { readonly kind: 'none'; readonly secure: boolean; readonly ttl: number }
+  /** SERVFAIL, also for what DNSSEC refutes; timeout, refused. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/** Lookups that say whether the answer is secure (RFC 4035 §3.2.3). Nothing is kept. Never throws. */
+export interface SecureDns {
+  tlsa(name: string): Promise<SecureAnswer<TlsaRecord>>;
+  /** Whether there are such records: what they say is asked for by `Dns`. */
+  probe(name: string, type: 'MX' | 'A' | 'AAAA'): Promise<SecureAnswer<null>>;
+}
+
+// ── policies of receivers, by HTTPS (RFC 8461 §3.3) ──
+
+export type PolicyAnswer =
+  | { readonly kind: 'text'; readonly text: string }
+  | {
+      readonly kind: 'failed';
+      readonly flaw: 'sts-policy-fetch-error' | 'sts-webpki-invalid';
+      readonly reason: string;
+    };
+
+export interface PolicyFetcher {
+  /** From public addresses alone, under TLS that verifies, without following redirects. Never throws. */
+  fetch(domain: string): Promise<PolicyAnswer>;
 }
 
 // ── HTTP client, for calls to where customers say ──
@@ -149,7 +185,7 @@ export interface HttpRequest {
   readonly method: 'POST';
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
 }
 
 export type HttpResult = {
@@ -176,6 +212,14 @@ export interface HttpClient {
 
 // ── SMTP client (RFC 5321) ──
 
+/** What is known of the peer of an encrypted connection. */
+export interface TlsCheck {
+  /** Null: it may be anybody. */
+  readonly verifiedBy: 'WEBPKI' | 'DANE' | null;
+  /** Why it is not verified; null where it is. */
+  readonly flaw: TlsFlaw | null;
+}
+
 export interface SmtpTarget {
   /** Name used for TLS (SNI) and shown on the attempt. */
   readonly host: string;
@@ -190,6 +234,8 @@ export interface SmtpConnectOptions {
   readonly tls: 'none' | 'opportunistic' | 'required' | 'implicit';
   /** Certificate must verify for `host`. False for `opportunistic` delivery to the world. */
   readonly verifyCertificate: boolean;
+  /** It must match one of these (RFC 7672), whatever else it is worth; usable ones alone. */
+  readonly tlsa?: readonly TlsaRecord[];
   readonly auth?: { readonly user: string; readonly password: string };
   readonly localAddress?: string;
   readonly timeouts?: Partial<SmtpTimeouts>;
@@ -239,6 +285,11 @@ export interface SmtpTransaction {
   /** RFC 5322 source with CRLF line ends, not dot-stuffed. Buffers are stuffed as they are written, never copied whole. */
   readonly content: readonly Uint8Array[] | AsyncIterable<Uint8Array>;
   /**
+   * The same message in 7 bits, asked for where the host has no 8BITMIME; null: it cannot be had, and the host is not
+   * asked. Without it 8-bit content goes as it is.
+   */
+  readonly sevenBit?: () => Promise<Pick<SmtpTransaction, 'content' | 'size'> | null>;
+  /**
    * Awaited after all content has been written and before the final dot is: whoever needs to know after a crash that
    * the message may have been taken records it here. A rejection aborts the transaction without the dot.
    */
@@ -262,6 +313,8 @@ export interface SmtpSession {
   readonly target: SmtpTarget;
   /** e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`; null in plain text. */
   readonly tls: string | null;
+  /** Null in plain text. */
+  readonly check: TlsCheck | null;
   readonly extensions: ReadonlySet<string>;
   /** May take another transaction. */
   readonly usable: boolean;
@@ -280,6 +333,8 @@ export type SmtpConnectResult =
       readonly reply: SmtpReply | null;
       readonly failure: string | null;
       readonly tls: string | null;
+      /** What was wrong with TLS itself, where that is why there is no session. */
+      readonly flaw: TlsFlaw | null;
       readonly transcript: readonly string[];
     };
 

@@ -1,7 +1,12 @@
 // How the longer texts among the settings are read. What is wrong with one is thrown, in words that follow its name.
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import type { SmtpTimeouts } from './ports.ts';
+
+/** An address range: base and length of the prefix. */
+export type AddressRange = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
 
 export interface Relay {
   readonly host: string;
@@ -57,6 +62,37 @@ export function readDnsServers(value: string): readonly string[] {
   });
 }
 
+const PHASES = {
+  connect: 'connect',
+  greeting: 'greeting',
+  command: 'command',
+  data: 'data',
+  dot: 'finalDot',
+} as const satisfies Record<string, keyof SmtpTimeouts>;
+
+/** `phase=seconds`, comma-separated. */
+export function readSmtpTimeouts(value: string): Partial<SmtpTimeouts> {
+  const timeouts: Partial<Record<keyof SmtpTimeouts, number>> = {};
+  for (const item of list(value)) {
+    const [, name = '', digits = ''] = /^([a-z]+)=(\d{1,4})$/.exec(item) ?? [];
+    const phase = isPhase(name) ? PHASES[name] : null;
+    if (phase === null || Number(digits) < 1 || Number(digits) > 3_600)
+      throw new Error(`${item} is not one of ${Object.keys(PHASES).join(', ')} with = and 1 to 3600 seconds`);
+    timeouts[phase] = Number(digits) * 1_000;
+  }
+  return timeouts;
+}
+
+function isPhase(name: string): name is keyof typeof PHASES {
+  return Object.hasOwn(PHASES, name);
+}
+
+export function readScale(value: string): number {
+  const number = /^[01](?:\.\d{1,3})?$/.test(value) ? Number(value) : 0;
+  if (number < 0.001 || number > 1) throw new Error('must be a number from 0.001 to 1');
+  return number;
+}
+
 const PEM = /-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----/g;
 
 /** PEM texts, or the path of a file with some; whatever stands around them (JSON, as GitHub publishes its own) is skipped. */
@@ -76,4 +112,62 @@ function readText(path: string): string {
   } catch {
     throw new Error(`the file ${path} cannot be read`);
   }
+}
+
+/** The path itself. */
+export function readableFile(path: string): string {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch {
+    throw new Error(`the file ${path} cannot be read`);
+  }
+  return path;
+}
+
+export function readWebOrigin(value: string): string {
+  const url = URL.parse(value);
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new Error('must be an http or https URL');
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    throw new Error('must have nothing after host and port');
+  }
+  return url.origin;
+}
+
+export function readHttpUrl(value: string): URL {
+  const url = URL.parse(value);
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new Error('must be an http or https URL');
+  return url;
+}
+
+export function readDatabaseUrl(value: string): string {
+  // Not parsed as a URL: a socket's (`postgres:///name?host=/folder`) is none by the letter, and node-pg reads it.
+  if (!/^postgres(ql)?:\/\/./.test(value)) throw new Error('must be a postgres:// URL');
+  return value;
+}
+
+export function readHostName(value: string): string {
+  if (!/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(value)) {
+    throw new Error('must be a host name');
+  }
+  return value;
+}
+
+export function readSender(value: string): string {
+  if (!/^(?:[^<>\r\n]*<[^\s@<>]+@[^\s@<>]+>|[^\s@<>]+@[^\s@<>]+)$/.test(value)) {
+    throw new Error('must be an address, or a name and an <address>');
+  }
+  return value;
+}
+
+export function readRanges(value: string): readonly AddressRange[] {
+  if (value === 'none') return [];
+  return list(value).map((range) => {
+    try {
+      if (range.includes('/')) return ipaddr.parseCIDR(range);
+      const address = ipaddr.parse(range);
+      return [address, address.kind() === 'ipv6' ? 128 : 32];
+    } catch {
+      throw new Error(`${range} is neither an address nor a range like 10.0.0.0/8`);
+    }
+  });
 }

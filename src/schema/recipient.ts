@@ -42,6 +42,16 @@ const AttemptOutcome = builder.enumType('AttemptOutcome', {
   } as const,
 });
 
+const TlsVerification = builder.enumType('TlsVerification', {
+  description: 'By what the peer of an encrypted connection is known to be the right one.',
+  values: {
+    NONE: { description: 'By nothing: it keeps out whoever only listens.' },
+    WEBPKI: { description: 'Its certificate is signed by a trusted authority, for the name of the mail exchanger.' },
+    MTA_STS: { description: 'The same, and the domain’s MTA-STS policy names that mail exchanger.' },
+    DANE: { description: 'Its certificate is the one published in DNS, under DNSSEC.' },
+  } as const,
+});
+
 export const DeliveryAttempt = builder.objectRef<AttemptRow>('DeliveryAttempt').implement({
   description: 'One attempt to deliver to one recipient.',
   fields: (t) => ({
@@ -60,6 +70,17 @@ export const DeliveryAttempt = builder.objectRef<AttemptRow>('DeliveryAttempt').
     remoteHost: t.exposeString('remoteHost', { nullable: true, description: 'Name of the server that was called.' }),
     remoteAddress: t.exposeString('remoteAddress', { nullable: true, description: 'Its IP address.' }),
     tls: t.exposeString('tls', { nullable: true, description: 'Version and cipher of TLS; null in plain text.' }),
+    tlsVerification: t.field({
+      type: TlsVerification,
+      nullable: true,
+      description: 'By what the server was known to be the right one; null in plain text.',
+      resolve: ({ tlsVerification }) => tlsVerification,
+    }),
+    tlsPolicy: t.exposeString('tlsPolicy', {
+      nullable: true,
+      description:
+        'The policy that held for the connection, and after a colon what was wrong where it was not met (a result type of RFC 8460), e.g. `MTA-STS enforce: certificate-expired`. Null where there was none.',
+    }),
     smtpCode: t.exposeInt('smtpCode', { nullable: true, description: 'Code of the reply that decided.' }),
     enhancedCode: t.exposeString('enhancedCode', { nullable: true, description: 'Its RFC 3463 code, e.g. 5.1.1.' }),
     response: t.exposeString('response', { nullable: true, description: 'Its text, or what went wrong without one.' }),

@@ -36,6 +36,25 @@ const InDoubtPolicy = builder.enumType('InDoubtPolicy', {
   } as const,
 });
 
+const TlsPolicy = builder.enumType('TlsPolicy', {
+  description:
+    'What the connection to a receiver must be for mail of a stream. What a receiver’s domain publishes (an MTA-STS policy, DANE) holds besides.',
+  values: {
+    OPPORTUNISTIC: {
+      description:
+        'Encrypted where the receiver can, whatever its certificate is worth; in plain text where it cannot. A policy that the receiver publishes is kept: then mail waits rather than going without.',
+    },
+    REQUIRE_TLS: {
+      description:
+        'Encrypted to a receiver whose certificate verifies for the name of its mail exchanger, or by DANE; never otherwise. Until then the mail is deferred, with the reason on each attempt, and at the end of its lifetime it is EXPIRED. Holds for the connection that this installation makes, not for what the receiver does next; that the name is the right one only DANE and MTA-STS can tell. A relay must fulfil it too.',
+    },
+    PREFER_DELIVERY: {
+      description:
+        'As OPPORTUNISTIC, but policies of receivers are not kept either (as TLS-Required: No of RFC 8689 asks): for mail about broken TLS.',
+    },
+  } as const,
+});
+
 const lifetimeText = `Minutes for which delivery is tried, from ${LIFETIME_LIMITS.least} to ${LIFETIME_LIMITS.most}; null: two days for TRANSACTIONAL, five for BROADCAST. An email's own expiresAt ends it sooner.`;
 
 export const MessageStream = builder.objectRef<StreamRow>('MessageStream').implement({
@@ -56,6 +75,11 @@ export const MessageStream = builder.objectRef<StreamRow>('MessageStream').imple
       nullable: true,
       description: 'Minutes for which delivery is tried; null for a stream that does not send.',
       resolve: ({ kind, lifetimeMinutes: own }) => lifetimeMinutes(kind, own),
+    }),
+    tlsPolicy: t.field({
+      type: TlsPolicy,
+      description: 'What the connection to a receiver must be.',
+      resolve: ({ tlsPolicy }) => tlsPolicy,
     }),
     archivedAt: t.expose('archivedAt', {
       type: 'DateTime',
@@ -91,6 +115,11 @@ const CreateStreamInput = builder.inputType('CreateStreamInput', {
       description: 'What is done with mail of which nobody knows whether it arrived; RETRY unless given.',
     }),
     lifetimeMinutes: t.int({ required: false, description: lifetimeText }),
+    tlsPolicy: t.field({
+      type: TlsPolicy,
+      required: false,
+      description: 'What the connection to a receiver must be; OPPORTUNISTIC unless given.',
+    }),
   }),
 });
 
@@ -107,6 +136,11 @@ const UpdateStreamInput = builder.inputType('UpdateStreamInput', {
         'What is done with mail of which nobody knows whether it arrived. Holds at once, also for mail accepted before.',
     }),
     lifetimeMinutes: t.int({ required: false, description: `${lifetimeText} For mail accepted from now on.` }),
+    tlsPolicy: t.field({
+      type: TlsPolicy,
+      required: false,
+      description: 'What the connection to a receiver must be. Holds within seconds, also for mail accepted before.',
+    }),
   }),
 });
 

@@ -27,6 +27,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'app.ts': ['*'],
   'base.ts': ['db', 'events', 'runtime'],
   'app-metrics.ts': ['*'],
+  'app-outbound-tls.ts': ['*'],
   // mail: inspect shows what is read out of a message, without a database.
   cli: ['app.ts', 'base.ts', 'domain', 'db', 'http', 'mail', 'maintenance', 'resolvers', 'runtime'],
   'main.ts': ['cli', 'domain/errors.ts', 'runtime/config.ts'],
@@ -58,8 +59,16 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   otpauth: ['resolvers/second-factor/'],
   uqr: ['resolvers/second-factor/'],
   '@simplewebauthn/server': ['resolvers/second-factor/'],
-  'ipaddr.js': ['http/', 'domain/public-address.ts', 'domain/webhooks/', 'resolvers/tokens/', 'runtime/config.ts'],
-  undici: ['runtime/http-client.ts'],
+  'ipaddr.js': [
+    'http/',
+    'domain/public-address.ts',
+    'domain/webhooks/',
+    'resolvers/tokens/',
+    'runtime/setting-values.ts',
+  ],
+  // DANE needs to see whether an answer is secure, which node's resolver does not tell.
+  'dns-packet': ['runtime/secure-dns.ts'],
+  undici: ['runtime/http-client.ts', 'runtime/policy-fetcher.ts'],
 };
 
 /** Doors to the machine. Those that are not named are open to all: they compute. */

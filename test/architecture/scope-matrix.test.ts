@@ -40,7 +40,18 @@ const open: Readonly<Record<string, readonly string[]>> = {
     ...['stream', 'subject', 'tag'],
   ],
   MessageStream: [
-    ...['archivedAt', 'description', 'id', 'inDoubt', 'kind', 'lifetimeMinutes', 'name', 'purgeAt', 'slug'],
+    ...[
+      'archivedAt',
+      'description',
+      'id',
+      'inDoubt',
+      'kind',
+      'lifetimeMinutes',
+      'name',
+      'purgeAt',
+      'slug',
+      'tlsPolicy',
+    ],
   ],
   Recipient: ['address', 'kind', 'status'],
   // The name of one's own account.

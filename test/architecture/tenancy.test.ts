@@ -13,9 +13,12 @@ const globalTables: readonly string[] = [
   'delivery_tallies',
   'guess_counters',
   'installation',
+  'mta_sts_policies',
   'one_time_links',
   'shaping_measures',
   'shaping_permits',
+  'tls_reports_due',
+  'tls_session_counts',
   'users',
   'webhook_workers',
 ];

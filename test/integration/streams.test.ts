@@ -32,7 +32,7 @@ const idOf = async (slug: string, actor = a.token()): Promise<string> => {
 };
 
 const UPDATE = `mutation ($input: UpdateStreamInput!) { updateStream(input: $input) { __typename ... on Error { code }
-  ... on InvalidInput { issues { path } } ... on MessageStream { slug name description inDoubt lifetimeMinutes } } }`;
+  ... on InvalidInput { issues { path } } ... on MessageStream { slug name description inDoubt lifetimeMinutes tlsPolicy } } }`;
 
 describe('updateStream', () => {
   const update = async (slug: string, changes: Record<string, unknown>, actor = a.token()) =>
@@ -48,6 +48,7 @@ describe('updateStream', () => {
     ['outbound', { name: null }, 'name'],
     ['outbound', { name: ' ' }, 'name'],
     ['outbound', { inDoubt: null }, 'inDoubt'],
+    ['outbound', { tlsPolicy: null }, 'tlsPolicy'],
     ['outbound', { description: '<b>' }, 'description'],
     ['outbound', { lifetimeMinutes: 4 }, 'lifetimeMinutes'],
     ['outbound', { lifetimeMinutes: 7_201 }, 'lifetimeMinutes'],
@@ -62,11 +63,14 @@ describe('updateStream', () => {
       inDoubt: 'RETRY',
       lifetimeMinutes: 7_200,
       description: null,
+      tlsPolicy: 'OPPORTUNISTIC',
     });
-    const changes = { name: 'Codes', description: 'One-time codes', inDoubt: 'NEVER_TWICE', lifetimeMinutes: 15 };
+    const own = { name: 'Codes', description: 'One-time codes', inDoubt: 'NEVER_TWICE', lifetimeMinutes: 15 };
+    const changes = { ...own, tlsPolicy: 'REQUIRE_TLS' };
     expect((await update('broadcast', changes)).data.updateStream).toMatchObject(changes);
     expect((await update('broadcast', { name: 'More' })).data.updateStream).toMatchObject({ ...changes, name: 'More' });
-    const back = { description: null, lifetimeMinutes: null, inDoubt: 'RETRY', name: 'Broadcasts' };
+    const usual = { description: null, lifetimeMinutes: null, inDoubt: 'RETRY', name: 'Broadcasts' };
+    const back = { ...usual, tlsPolicy: 'OPPORTUNISTIC' };
     expect((await update('broadcast', back)).data.updateStream).toMatchObject({ ...back, lifetimeMinutes: 7_200 });
   });
 });

@@ -25,6 +25,8 @@ import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
+import { startOutboundTls } from '#/app-outbound-tls.ts';
+import { type Trust, usualTrust } from '#/runtime/trust.ts';
 import type { Clock, Dns } from '#/runtime/ports.ts';
 import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createDatabase } from './postgres.ts';
@@ -55,6 +57,13 @@ export async function deliveryWorld(options: {
   readonly clock?: Clock;
   readonly signing?: SigningKeys;
   readonly returnPaths?: ReturnPaths;
+  /** Whom the workers trust, where policies are fetched, and the resolver that validates. */
+  readonly tls?: {
+    readonly trust: Trust;
+    readonly mtaStsPort?: number;
+    readonly validatingResolver?: string;
+    readonly reports?: boolean;
+  };
 }): Promise<DeliveryWorld> {
   const clock = options.clock ?? systemClock;
   await using stack = new AsyncDisposableStack();
@@ -142,14 +151,26 @@ export async function deliveryWorld(options: {
     },
     startEngine({ leaseMs, clock: own } = {}) {
       const clockOfEngine = own ?? clock;
-      const outbound = createOutbound({
-        settings,
-        smtp: createSmtpClient({ clock: clockOfEngine }),
+      const { trust = usualTrust, mtaStsPort = 443, validatingResolver, reports = false } = options.tls ?? {};
+      const common = {
         dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], clock: clockOfEngine }),
         clock: clockOfEngine,
         random: systemRandom,
         log: silentLog,
-      });
+      };
+      const tls = startOutboundTls(
+        engines,
+        {
+          mtaStsPort,
+          dnssec: validatingResolver !== undefined,
+          dnsServers: validatingResolver === undefined ? null : [validatingResolver],
+          allowPrivateNetworks: settings.allowPrivateNetworks,
+          tlsReports: reports,
+        },
+        { ...common, system, channel, trust },
+      );
+      const smtp = createSmtpClient({ clock: clockOfEngine, trust });
+      const outbound = createOutbound({ ...common, settings, smtp, tls });
       return engines.use(
         startDelivery({
           system,

@@ -4,6 +4,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import {
   type Answer,
+  AUTHENTIC_DATA,
   decode,
   encode,
   type Packet,
@@ -20,8 +21,14 @@ export interface DnsRecords {
   readonly MX?: readonly string[];
   readonly TXT?: readonly string[];
   readonly CNAME?: string;
+  /** `['3 1 1 <hex>']`. */
+  readonly TLSA?: readonly string[];
+  /** Answers about this name have the AD bit, as those of a validating resolver about a signed zone. */
+  readonly secure?: boolean;
   /** Answers with the CNAME alone and leaves the rest to who asks, as an authoritative server does. */
   readonly chase?: false;
+  /** Types that are answered with SERVFAIL. */
+  readonly fails?: readonly string[];
   /** Seconds; 60 unless told. */
   readonly ttl?: number;
 }
@@ -55,10 +62,14 @@ export async function startDnsServer(zone: DnsZone = {}): Promise<DnsServer> {
     if (question === undefined) return null;
     const key = `${question.name.toLowerCase()} ${question.type}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
-    const { answers, code } = resolve(current, question.name.toLowerCase(), question.type);
+    const name = question.name.toLowerCase();
+    const { answers, code } = resolve(current, name, question.type);
+    const records = current[name];
+    const secure = typeof records === 'object' && records.secure === true && (query.flags & AUTHENTIC_DATA) !== 0;
+    const flags = RECURSION_AVAILABLE | (secure ? AUTHENTIC_DATA : 0);
     return code === null
       ? null
-      : { type: 'response', id: query.id, flags: RECURSION_AVAILABLE | code, questions: query.questions, answers };
+      : { type: 'response', id: query.id, flags: flags | code, questions: query.questions, answers };
   }
 
   const tcp = createServer((socket) => {
@@ -124,6 +135,7 @@ function resolve(
   const records = zone[name] ?? 'NXDOMAIN';
   if (records === 'hang') return { answers: [], code: null };
   if (typeof records === 'string') return { answers: [], code: codes[records] };
+  if (records.fails?.includes(type) === true) return { answers: [], code: codes.SERVFAIL };
   const ttl = records.ttl ?? 60;
   if (records.CNAME !== undefined && type !== 'CNAME') {
     const alone = records.chase === false || hops > 12;
@@ -143,6 +155,18 @@ function answersOf(records: DnsRecords, name: string, type: string, ttl: number)
     case 'TXT':
       // A character-string holds 255 bytes; longer texts are several, read as one.
       return (records.TXT ?? []).map((text) => ({ name, type, ttl, data: text.match(/[\s\S]{1,255}/g) ?? [''] }));
+    case 'TLSA':
+      return (records.TLSA ?? []).map((text) => {
+        const [usage, selector, matchingType, hex = ''] = text.split(' ');
+        const certificate = Buffer.from(hex, 'hex');
+        const data = {
+          usage: Number(usage),
+          selector: Number(selector),
+          matchingType: Number(matchingType),
+          certificate,
+        };
+        return { name, type, ttl, data };
+      });
     case 'MX':
       return (records.MX ?? []).map((text) => {
         const [preference = '0', exchange = '.'] = text.split(' ');

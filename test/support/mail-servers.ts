@@ -1,7 +1,8 @@
 // Mail servers that others wrote, each in a folder of its own on loopback, which hand on all they get to one port: what a
 // message looks like that has been through them.
 import { spawn } from 'node:child_process';
-import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,12 +15,17 @@ export interface MailServer extends AsyncDisposable {
 
 const MAX_SIZE = 50_000_000;
 
+export interface Listening {
+  readonly address: string;
+  readonly port: number;
+}
+
 /** Why it cannot be run, where it cannot. */
-export async function startPostfix(handsOnTo: number): Promise<MailServer | string> {
+export async function startPostfix(handsOnTo: number, at?: Listening): Promise<MailServer | string> {
   if (process.getuid?.() !== 0) return 'Postfix needs root to run an instance of its own';
   const program = findProgram('postfix');
   if (program === null) return 'Postfix is not installed';
-  const port = await freePort();
+  const { address, port } = at ?? (await anywhere());
   // Its processes run as users who have to pass through.
   const folder = await mkdtemp(join(tmpdir(), 'veredus-postfix-'));
   await chmod(folder, 0o755);
@@ -34,6 +40,7 @@ export async function startPostfix(handsOnTo: number): Promise<MailServer | stri
     data_directory: data,
     mail_owner: 'postfix',
     setgid_group: 'postdrop',
+    // Of the machine; where it listens stands in master.cf.
     inet_interfaces: '127.0.0.1',
     inet_protocols: 'ipv4',
     myhostname: 'relay.test',
@@ -55,7 +62,7 @@ export async function startPostfix(handsOnTo: number): Promise<MailServer | stri
       .join(''),
   );
   const master = (await readFile(join(etc, 'master.cf'), 'utf8'))
-    .replace(/^smtp(\s+)inet\s/m, `127.0.0.1:${port}$1inet `)
+    .replace(/^smtp(\s+)inet\s/m, `${address}:${port}$1inet `)
     .replace(/^(\S+\s+(?:inet|unix|fifo|pass|unix-dgram)\s+\S+\s+\S+\s+)[yn-](\s)/gm, '$1n$2');
   await writeFile(join(etc, 'master.cf'), master);
   const postfix = (command: string) => runProgram(program, ['-c', etc, command], { timeoutMs: 30_000 });
@@ -65,7 +72,7 @@ export async function startPostfix(handsOnTo: number): Promise<MailServer | stri
   };
   try {
     await postfix('start');
-    await listening(port);
+    await listening(address, port);
   } catch (error) {
     await end();
     return `Postfix does not start here: ${words(error)}`;
@@ -73,69 +80,129 @@ export async function startPostfix(handsOnTo: number): Promise<MailServer | stri
   return { port, [Symbol.asyncDispose]: end };
 }
 
-/** Debian's packages of Exim and Postfix exclude one another, so this one is unpacked beside. */
-const EXIM_PACKAGES = ['exim4-daemon-light', 'libidn12'];
-const EXIM_USER = 64_998;
+/** Debian's packages of mail servers exclude one another: this one is unpacked beside, and sees a system of its own. */
+interface Unpacked {
+  readonly name: string;
+  readonly packages: readonly string[];
+  /** Of whom it looks up by name. */
+  readonly users: Readonly<Record<string, number>>;
+  /** Where it keeps what it keeps: emptied, and made for it alone. */
+  readonly folders: Readonly<Record<string, string>>;
+  settings(folder: string, at: Listening, handsOnTo: number): string;
+  /** `$1`: the folder with `root` and `settings`. */
+  readonly command: string;
+}
 
-export async function startExim(handsOnTo: number): Promise<MailServer | string> {
-  if (process.getuid?.() !== 0) return 'Exim needs root to run beside an installed mail server';
-  const folder = await mkdtemp(join(tmpdir(), 'veredus-exim-'));
+const exim: Unpacked = {
+  name: 'Exim',
+  packages: ['exim4-daemon-light', 'libidn12'],
+  users: { 'Debian-exim': 64_998 },
+  folders: { '/var/spool': 'mkdir -m 750 /var/spool/exim4 && chown 64998:64998 /var/spool/exim4' },
+  settings: eximSettings,
+  command: '"$1/root/usr/sbin/exim4" -C "$1/settings" -bdf -q1s',
+};
+
+const openSmtpd: Unpacked = {
+  name: 'OpenSMTPD',
+  packages: ['opensmtpd', 'libevent-2.1-7'],
+  users: { opensmtpd: 64_996, opensmtpq: 64_997 },
+  folders: {
+    '/var/spool': 'mkdir -m 711 /var/spool/smtpd',
+    '/var/lib': 'mkdir -p /var/lib/opensmtpd/empty',
+    // Its socket.
+    '/run': 'true',
+  },
+  settings: (_folder, { address, port }, handsOnTo) =>
+    [
+      `smtp max-message-size "${MAX_SIZE}"`,
+      `listen on ${address} port ${port} hostname relay.test`,
+      `action "onward" relay helo "relay.test" host "smtp://127.0.0.1:${handsOnTo}"`,
+      'match from any for any action "onward"',
+      '',
+    ].join('\n'),
+  command: '"$1/root/usr/sbin/smtpd" -d -f "$1/settings"',
+};
+
+export const startExim = (handsOnTo: number, at?: Listening) => startUnpacked(exim, handsOnTo, at);
+export const startOpenSmtpd = (handsOnTo: number, at?: Listening) => startUnpacked(openSmtpd, handsOnTo, at);
+
+async function startUnpacked(server: Unpacked, handsOnTo: number, at?: Listening): Promise<MailServer | string> {
+  const { name } = server;
+  if (process.getuid?.() !== 0) return `${name} needs root to run beside an installed mail server`;
+  const folder = await mkdtemp(join(tmpdir(), `veredus-${name.toLowerCase()}-`));
   await chmod(folder, 0o755);
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
-    const unpacked = join(folder, 'root');
-    await unpack(EXIM_PACKAGES, folder, unpacked);
-    const port = await freePort();
-    const libraries = join(unpacked, 'usr/lib', await onlyEntry(join(unpacked, 'usr/lib')));
-    await writeFile(join(folder, 'exim.conf'), eximSettings(folder, port, handsOnTo));
-    await mkdir(join(folder, 'spool'));
-    await chown(join(folder, 'spool'), EXIM_USER, EXIM_USER);
-    // Exim looks for its user by name, and starts itself anew with other rights, so that its library must be where the
-    // system looks. Only it sees the files that say so.
-    await writeFile(
-      join(folder, 'passwd'),
-      `${await readFile('/etc/passwd', 'utf8')}Debian-exim:x:${EXIM_USER}:${EXIM_USER}::/nonexistent:/usr/sbin/nologin\n`,
-    );
-    await writeFile(join(folder, 'group'), `${await readFile('/etc/group', 'utf8')}Debian-exim:x:${EXIM_USER}:\n`);
-    await runProgram(findProgram('ldconfig') ?? 'ldconfig', ['-X', '-C', join(folder, 'ld.so.cache'), libraries], {
-      timeoutMs: 30_000,
-    });
-    const mounts = ['passwd', 'group', 'ld.so.cache'].map((name) => `mount --bind "$1/${name}" "/etc/${name}"`);
-    const exim = 'exec "$1/root/usr/sbin/exim4" -C "$1/exim.conf" -bdf -q1s';
-    const child = spawn('unshare', ['-m', 'sh', '-c', [...mounts, exim].join(' && '), 'sh', folder], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-    const end = async () => {
-      await endChild(child, 'SIGTERM', 5_000);
-      await remove();
-    };
-    try {
-      await Promise.race([
-        listening(port),
-        new Promise<never>((_, reject) => child.once('exit', () => reject(new Error(said || 'it ended')))),
-      ]);
-    } catch (error) {
-      await end();
-      return `Exim does not start here: ${words(error)}`;
-    }
-    return { port, [Symbol.asyncDispose]: end };
+    const where = at ?? (await anywhere());
+    await symlink(await unpacked(server.packages), join(folder, 'root'));
+    await writeFile(join(folder, 'settings'), server.settings(folder, where, handsOnTo));
+    await systemFiles(server, folder);
+    return await running(server, folder, where, remove);
   } catch (error) {
     await remove();
-    return `Exim cannot be had here: ${words(error)}`;
+    return `${name} cannot be had here: ${words(error)}`;
   }
 }
 
-function eximSettings(folder: string, port: number, handsOnTo: number): string {
+/**
+ * It looks for its users by name, and starts itself anew with other rights, so that its libraries must be where the system
+ * looks. Only it sees the files that say so.
+ */
+async function systemFiles({ users }: Unpacked, folder: string): Promise<void> {
+  const lines = (entry: (user: string, id: number) => string) =>
+    Object.entries(users)
+      .map(([user, id]) => `${entry(user, id)}\n`)
+      .join('');
+  const passwd = lines((user, id) => `${user}:x:${id}:${id}::/var/lib/${user}/empty:/usr/sbin/nologin`);
+  await writeFile(join(folder, 'passwd'), (await readFile('/etc/passwd', 'utf8')) + passwd);
+  const groups = lines((user, id) => `${user}:x:${id}:`);
+  await writeFile(join(folder, 'group'), (await readFile('/etc/group', 'utf8')) + groups);
+  const lib = join(folder, 'root/usr/lib');
+  await runProgram(
+    findProgram('ldconfig') ?? 'ldconfig',
+    ['-X', '-C', join(folder, 'ld.so.cache'), join(lib, await onlyEntry(lib))],
+    { timeoutMs: 30_000 },
+  );
+}
+
+async function running(
+  { name, folders, command }: Unpacked,
+  folder: string,
+  { address, port }: Listening,
+  remove: () => Promise<void>,
+): Promise<MailServer | string> {
+  const files = ['passwd', 'group', 'ld.so.cache'].map((file) => `mount --bind "$1/${file}" "/etc/${file}"`);
+  const own = Object.entries(folders).map(([path, make]) => `mount -t tmpfs tmpfs ${path} && ${make}`);
+  const child = spawn('unshare', ['-m', 'sh', '-c', [...files, ...own, `exec ${command}`].join(' && '), 'sh', folder], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const end = async () => {
+    await endChild(child, 'SIGTERM', 5_000);
+    await remove();
+  };
+  try {
+    await Promise.race([
+      listening(address, port),
+      new Promise<never>((_, reject) => child.once('exit', () => reject(new Error(said || 'it ended')))),
+    ]);
+  } catch (error) {
+    await end();
+    return `${name} does not start here: ${words(error)}`;
+  }
+  return { port, [Symbol.asyncDispose]: end };
+}
+
+function eximSettings(folder: string, { address, port }: Listening, handsOnTo: number): string {
   return `
 primary_hostname = relay.test
-local_interfaces = 127.0.0.1
+local_interfaces = ${address}
 daemon_smtp_ports = ${port}
 exim_path = ${folder}/root/usr/sbin/exim4
-spool_directory = ${folder}/spool
-log_file_path = ${folder}/spool/%slog
-pid_file_path = ${folder}/spool/pid
+spool_directory = /var/spool/exim4
+log_file_path = /var/spool/exim4/%slog
+pid_file_path = /var/spool/exim4/pid
 keep_environment =
 tls_advertise_hosts =
 message_size_limit = ${MAX_SIZE}
@@ -169,16 +236,29 @@ begin retry
 `;
 }
 
-async function unpack(packages: readonly string[], folder: string, into: string): Promise<void> {
+/** Of root alone, so that nobody else decides what is run. */
+const CACHE = '/var/cache/veredus-tests';
+
+/** Where the packages are unpacked; downloaded once for all runs. */
+async function unpacked(packages: readonly string[]): Promise<string> {
+  const kept = join(CACHE, packages.join('+'));
+  if (existsSync(kept)) return kept;
   if (findProgram('apt-get') === null || findProgram('dpkg') === null) throw new Error('there are no Debian packages');
-  const downloads = join(folder, 'packages');
+  await mkdir(CACHE, { recursive: true, mode: 0o755 });
+  const making = await mkdtemp(join(CACHE, 'making-'));
+  await chmod(making, 0o755);
+  const downloads = join(making, 'packages');
   await mkdir(downloads);
   // apt-get downloads into the folder in which it is called.
   const script = 'cd "$1" && shift && apt-get -q download "$@"';
   await runProgram('sh', ['-c', script, 'sh', downloads, ...packages], { timeoutMs: 60_000 });
   for (const name of await readdir(downloads)) {
-    await runProgram('dpkg', ['-x', join(downloads, name), into], { timeoutMs: 30_000 });
+    await runProgram('dpkg', ['-x', join(downloads, name), join(making, 'root')], { timeoutMs: 30_000 });
   }
+  // Two runs may do this at once: the first to be ready counts.
+  await rename(join(making, 'root'), kept).catch(() => {});
+  await rm(making, { recursive: true, force: true });
+  return kept;
 }
 
 async function onlyEntry(folder: string): Promise<string> {
@@ -188,13 +268,17 @@ async function onlyEntry(folder: string): Promise<string> {
   return first;
 }
 
-async function listening(port: number): Promise<void> {
-  await until(() => greets(port), { everyMs: 50, timeoutMs: 15_000, describe: () => 'it does not greet' });
+async function anywhere(): Promise<Listening> {
+  return { address: '127.0.0.1', port: await freePort() };
 }
 
-function greets(port: number): Promise<boolean> {
+async function listening(address: string, port: number): Promise<void> {
+  await until(() => greets(address, port), { everyMs: 50, timeoutMs: 15_000, describe: () => 'it does not greet' });
+}
+
+function greets(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
+    const socket = connect({ host, port });
     const end = (greeted: boolean) => {
       socket.destroy();
       resolve(greeted);

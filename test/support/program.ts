@@ -61,7 +61,10 @@ export async function startProgram(settings: Settings, timeoutMs = 30_000): Prom
   child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (printed += text));
   const url = `http://127.0.0.1:${port}`;
-  await untilReady(child, url, timeoutMs, () => printed);
+  await untilReady(child, url, timeoutMs, () => printed).catch((error: unknown) => {
+    for (const pid of familyOf(child.pid ?? 0)) killQuietly(pid);
+    throw error;
+  });
   return {
     url,
     output: () => printed,
@@ -94,10 +97,14 @@ export interface Bootstrapped {
   readonly accountToken: string;
 }
 
-/** `veredus bootstrap … --json` beside a serving node. */
+/** What a command prints, beside a serving node. */
+export async function runCommand(settings: Settings, args: readonly string[]): Promise<string> {
+  const { stdout } = await run(program, args, { env: environment(settings) });
+  return stdout;
+}
+
 export async function bootstrapProgram(settings: Settings, args: readonly string[]): Promise<Bootstrapped> {
-  const { stdout } = await run(program, ['bootstrap', ...args, '--json'], { env: environment(settings) });
-  const answer: Bootstrapped = JSON.parse(stdout);
+  const answer: Bootstrapped = JSON.parse(await runCommand(settings, ['bootstrap', ...args, '--json']));
   return answer;
 }
 

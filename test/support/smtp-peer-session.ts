@@ -2,17 +2,11 @@
 
 import type { Socket } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
-import {
-  type PeerAnswer,
-  type PeerCommand,
-  type PeerScript,
-  type PeerSessionState,
-  peerTls,
-  type ReceivedMessage,
-} from './smtp-peer.ts';
+import type { PeerAnswer, PeerCommand, PeerScript, PeerSessionState, ReceivedMessage } from './smtp-peer.ts';
 
 export interface SessionHost {
-  script(): PeerScript;
+  /** Of that connection. */
+  script(connection: number): PeerScript;
   finalDotHeld(): Promise<void> | null;
   command(line: string): void;
   seen(message: ReceivedMessage): void;
@@ -35,6 +29,8 @@ const recipientAnswers: Readonly<Record<string, PeerAnswer>> = {
 export class PeerSession implements PeerSessionState {
   readonly number: number;
   readonly #host: SessionHost;
+  /** Below TLS. */
+  readonly #wire: Socket;
   #socket: Socket;
   #buffer: Buffer = Buffer.alloc(0);
   #content: { readonly chunks: Buffer[]; bytes: number; tail: Buffer } | null = null;
@@ -43,21 +39,30 @@ export class PeerSession implements PeerSessionState {
   /** Steps of AUTH that take the next line as theirs. */
   #nextLine: ((line: string) => PeerAnswer) | null = null;
   #parameters = '';
+  #idle: NodeJS.Timeout | null = null;
   secure = false;
   user: string | null = null;
   mailFrom: string | null = null;
   recipients: string[] = [];
 
   constructor(socket: Socket, number: number, host: SessionHost) {
+    this.#wire = socket;
     this.#socket = socket;
     this.number = number;
     this.#host = host;
   }
 
+  get #script(): PeerScript {
+    return this.#host.script(this.number);
+  }
+
   start(): void {
-    if (this.#host.script().implicitTls) this.#secure();
+    if (this.#script.implicitTls) this.#secure();
     else this.#socket.on('data', this.#read);
-    void this.#answer(this.#host.script().greeting);
+    void this.#answer(this.#script.greeting);
+    const { closesIdleAfterMs } = this.#script;
+    if (closesIdleAfterMs === null) return;
+    this.#idle = setTimeout(() => this.#socket.end('421 4.4.2 Idle for too long\r\n'), closesIdleAfterMs).unref();
   }
 
   say(bytes: string): void {
@@ -65,6 +70,7 @@ export class PeerSession implements PeerSessionState {
   }
 
   readonly #read = (chunk: Buffer): void => {
+    this.#idle?.refresh();
     this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
     void this.#work();
   };
@@ -95,8 +101,9 @@ export class PeerSession implements PeerSessionState {
     const address = /^(?:MAIL FROM|RCPT TO):<(.*)>(?: (.*))?$/i.exec(line);
     const localPart = (address?.[1] ?? '').split('@')[0]?.split('+')[0] ?? '';
     const command: PeerCommand = { verb, line, localPart };
-    const answer = this.#host.script().answer(command, this) ?? this.#default(command);
-    const positive = typeof answer === 'string' && /^[23]/.test(answer);
+    const answer = this.#script.answer(command, this) ?? this.#default(command);
+    const said = wordsOf(answer);
+    const positive = /^[23]/.test(said);
     if (verb === 'MAIL' && positive) {
       this.mailFrom = address?.[1] ?? '';
       this.#parameters = address?.[2] ?? '';
@@ -105,17 +112,17 @@ export class PeerSession implements PeerSessionState {
     else if (verb === 'RSET' || verb === 'EHLO') this.#reset();
     await this.#answer(answer);
     // After the answer: content that comes before the 354 is read out is content all the same.
-    if (verb === 'DATA' && typeof answer === 'string' && answer.startsWith('354'))
-      this.#content = { chunks: [], bytes: 0, tail: Buffer.from('\r\n') };
+    if (verb === 'DATA' && said.startsWith('354')) this.#content = { chunks: [], bytes: 0, tail: Buffer.from('\r\n') };
     if (verb === 'STARTTLS' && positive) this.#startTls();
   }
 
   #default({ verb, line, localPart }: PeerCommand): PeerAnswer {
-    const script = this.#host.script();
+    const script = this.#script;
     if (verb === 'EHLO') {
       const tls = script.startTls !== 'off' && !this.secure ? ['STARTTLS'] : [];
       const auth = script.auth === null ? [] : ['AUTH PLAIN LOGIN'];
-      const lines = ['peer.test', ...script.extensions, ...tls, ...auth];
+      const extensions = (this.secure ? script.extensionsUnderTls : null) ?? script.extensions;
+      const lines = ['peer.test', ...extensions, ...tls, ...auth];
       return lines.map((text, index) => `250${index === lines.length - 1 ? ' ' : '-'}${text}`).join('\r\n');
     }
     if (verb === 'STARTTLS') return script.startTls === 'off' ? '502 5.5.1 Not offered' : '220 2.0.0 Go ahead';
@@ -145,7 +152,7 @@ export class PeerSession implements PeerSessionState {
   }
 
   #judge(user: string, password: string): PeerAnswer {
-    const wanted = this.#host.script().auth;
+    const wanted = this.#script.auth;
     if (wanted === null || wanted.user !== user || wanted.password !== password) return '535 5.7.8 Credentials invalid';
     this.user = user;
     return '235 2.7.0 Welcome';
@@ -153,16 +160,23 @@ export class PeerSession implements PeerSessionState {
 
   #startTls(): void {
     this.#buffer = Buffer.alloc(0);
-    const kind = this.#host.script().startTls;
-    if (kind === 'break') {
-      this.#socket.off('data', this.#read);
-      this.#socket.once('data', () => this.#socket.end('this is not a ServerHello'));
-    } else if (kind !== 'inject') this.#secure();
+    const kind = this.#script.startTls;
+    if (kind === 'inject') return;
+    if (kind === 'offer' || kind === 'off') return this.#secure();
+    this.#socket.off('data', this.#read);
+    this.#socket.once('data', () => {
+      if (kind === 'break') this.#socket.end('this is not a ServerHello');
+      else if (kind === 'close') this.#socket.end();
+      else if (kind === 'reset') this.#socket.resetAndDestroy();
+    });
   }
 
   #secure(): void {
     this.#socket.off('data', this.#read);
-    const secured = new TLSSocket(this.#socket, { isServer: true, secureContext: createSecureContext(peerTls) });
+    const secured = new TLSSocket(this.#socket, {
+      isServer: true,
+      secureContext: createSecureContext(this.#script.certificate),
+    });
     secured.on('error', () => {});
     secured.on('data', this.#read);
     this.#socket = secured;
@@ -180,9 +194,15 @@ export class PeerSession implements PeerSessionState {
     const content = this.#content;
     if (content === null) return false;
     const chunk = this.#buffer;
-    const limit = this.#host.script().dropAfterContentBytes;
-    if (limit !== null && content.bytes + chunk.length >= limit) {
+    const { dropAfterContentBytes, refuseAfterContentBytes: refusing } = this.#script;
+    const bytes = content.bytes + chunk.length;
+    if (bytes >= (dropAfterContentBytes ?? Infinity)) {
       this.#socket.destroy();
+      return false;
+    }
+    if (refusing !== null && bytes >= refusing.bytes) {
+      this.#hung = true;
+      this.#socket.write(`${refusing.reply}\r\n`);
       return false;
     }
     // The end may lie across two chunks; the CRLF before the content's first line counts as part of it.
@@ -216,32 +236,49 @@ export class PeerSession implements PeerSessionState {
       connection: this.number,
     };
     this.#host.seen(message);
-    const answer = this.#host.script().answer({ verb: '.', line: '.', localPart: '' }, this) ?? '250 2.0.0 Accepted';
+    const answer = this.#script.answer({ verb: '.', line: '.', localPart: '' }, this) ?? '250 2.0.0 Accepted';
     await this.#host.finalDotHeld();
-    const text = typeof answer === 'string' ? answer : 'reply' in answer ? answer.reply : answer.raw;
     // Before the answer leaves: who has the answer may count copies at once.
-    if (text.startsWith('2')) this.#host.accepted(message);
+    if (/(?:^|\n)2\d\d(?:[ \r][^\n]*)?\n?$/.test(wordsOf(answer))) this.#host.accepted(message);
     this.#reset();
     await this.#answer(answer);
   }
 
   async #answer(answer: PeerAnswer): Promise<void> {
-    const { delayMs, startTls } = this.#host.script();
-    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    const { delayMs, startTls } = this.#script;
+    const wait = typeof answer === 'object' && 'late' in answer ? answer.afterMs : delayMs;
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     if (answer === 'hang') this.#hung = true;
     else if (answer === 'drop') this.#socket.destroy();
-    else if (typeof answer === 'object') {
-      const text = 'raw' in answer ? answer.raw : `${answer.reply}\r\n`;
-      if ('closeAfter' in answer) this.#socket.end(text);
-      else this.#socket.write(text);
-      if ('stopReading' in answer) {
-        this.#hung = true;
-        this.#socket.pause();
-      }
-    } else if (startTls === 'inject' && answer.startsWith('220 2.0.0'))
-      this.#socket.write(`${answer}\r\n250 injected\r\n`);
-    else this.#socket.write(`${answer}\r\n`);
+    else if (answer === 'reset') this.#wire.resetAndDestroy();
+    else if (typeof answer === 'string') {
+      const injected = startTls === 'inject' && answer.startsWith('220 2.0.0') ? '250 injected\r\n' : '';
+      this.#socket.write(`${answer}\r\n${injected}`);
+    } else if ('trickle' in answer) await this.#trickle(`${answer.trickle}\r\n`);
+    else if ('late' in answer) this.#socket.write(`${answer.late}\r\n`);
+    else if ('raw' in answer) this.#socket.write(Buffer.from(answer.raw, 'latin1'));
+    else if ('closeAfter' in answer) this.#socket.end(`${answer.reply}\r\n`);
+    else {
+      this.#socket.write(`${answer.reply}\r\n`);
+      this.#hung = true;
+      this.#socket.pause();
+    }
   }
+
+  async #trickle(text: string): Promise<void> {
+    for (const byte of Buffer.from(text)) {
+      this.#socket.write(Uint8Array.of(byte));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+}
+
+/** What the other side will read; empty where it is nothing. */
+function wordsOf(answer: PeerAnswer): string {
+  if (typeof answer === 'string') return answer === 'drop' || answer === 'reset' || answer === 'hang' ? '' : answer;
+  if ('trickle' in answer) return answer.trickle;
+  if ('late' in answer) return answer.late;
+  return 'raw' in answer ? answer.raw : answer.reply;
 }
 
 function unstuffed(wire: Buffer): Buffer {

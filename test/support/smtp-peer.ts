@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import { PeerSession, type SessionHost } from './smtp-peer-session.ts';
 
 export interface PeerCommand {
@@ -22,27 +23,43 @@ export interface PeerSessionState {
   readonly recipients: readonly string[];
 }
 
-/** Reply lines joined by CRLF, without the last CRLF; `drop` closes without a word, `hang` never answers. */
+/** Reply lines joined by CRLF, without the last CRLF; `drop` closes without a word, `reset` by RST, `hang` never answers. */
 export type PeerAnswer =
   | string
+  /** One byte a packet. */
+  | { readonly trickle: string }
+  /** Some time later. */
+  | { readonly late: string; readonly afterMs: number }
   | { readonly reply: string; readonly closeAfter: true }
   | { readonly raw: string }
   /** Reads nothing more after this answer. */
   | { readonly reply: string; readonly stopReading: true }
   | 'drop'
+  | 'reset'
   | 'hang';
 
 export interface PeerScript {
   greeting: PeerAnswer;
   extensions: readonly string[];
+  /** What EHLO says under TLS; null: the same. */
+  extensionsUnderTls: readonly string[] | null;
   /** Null or undefined: the default answer, which goes by the recipient's local part. */
   answer: (command: PeerCommand, session: PeerSessionState) => PeerAnswer | null | undefined;
   /** Before each answer. */
   delayMs: number;
   /** Closes the connection once this much content has been read. */
   dropAfterContentBytes: number | null;
-  /** `inject` sends commands' replies in plain text behind the 220; `break` answers the handshake with garbage. */
-  startTls: 'offer' | 'inject' | 'break' | 'off';
+  /** Replies amid the content, and reads on without listening. */
+  refuseAfterContentBytes: { readonly bytes: number; readonly reply: string } | null;
+  /** Says 421 and closes once it has heard nothing for so long. */
+  closesIdleAfterMs: number | null;
+  /**
+   * `inject` sends commands' replies in plain text behind the 220. The handshake is answered with garbage (`break`), with
+   * the connection's end (`close`), its reset (`reset`), or not at all (`silent`).
+   */
+  startTls: 'offer' | 'inject' | 'break' | 'close' | 'reset' | 'silent' | 'off';
+  /** For a handshake: PEM, with what else belongs to a context, e.g. `maxVersion`. */
+  certificate: SecureContextOptions;
   /** TLS from the first byte. */
   implicitTls: boolean;
   auth: { readonly user: string; readonly password: string } | null;
@@ -94,27 +111,38 @@ export const peerTls = {
 const defaults: PeerScript = {
   greeting: '220 peer.test ESMTP',
   extensions: ['PIPELINING', 'SIZE 10000000', '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES'],
+  extensionsUnderTls: null,
   answer: () => null,
   delayMs: 0,
   dropAfterContentBytes: null,
+  refuseAfterContentBytes: null,
+  closesIdleAfterMs: null,
   startTls: 'off',
+  certificate: peerTls,
   implicitTls: false,
   auth: null,
 };
 
-export async function startSmtpPeer(script: Partial<PeerScript> = {}): Promise<SmtpPeer> {
+/** Several scripts: one for each connection in turn, the last one for all that follow. */
+export async function startSmtpPeer(
+  script: Partial<PeerScript> | readonly Partial<PeerScript>[] = {},
+  address: { readonly host?: string; readonly port?: number } = {},
+): Promise<SmtpPeer> {
   const messages: ReceivedMessage[] = [];
   const seen: ReceivedMessage[] = [];
   const log: string[] = [];
   const sockets = new Set<Socket>();
   const sessions = new Set<PeerSession>();
   const watchers = new Set<() => void>();
-  let current: PeerScript = { ...defaults, ...script };
+  let scripts: readonly PeerScript[] = (Array.isArray(script) ? script : [script]).map((one) => ({
+    ...defaults,
+    ...one,
+  }));
   let connections = 0;
   let held: Promise<void> | null = null;
 
-  const host: SessionHost = {
-    script: () => current,
+  const sessionHost: SessionHost = {
+    script: (connection) => scripts[Math.min(connection, scripts.length) - 1] ?? defaults,
     finalDotHeld: () => held,
     command: (line) => changed(() => log.push(line)),
     seen: (message) => changed(() => seen.push(message)),
@@ -129,7 +157,7 @@ export async function startSmtpPeer(script: Partial<PeerScript> = {}): Promise<S
   // Without noDelay each of several pipelined replies would wait 40 ms for the client's acknowledgement of the one before.
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
-    const session = new PeerSession(socket, ++connections, host);
+    const session = new PeerSession(socket, ++connections, sessionHost);
     sessions.add(session);
     socket.on('error', () => {});
     socket.once('close', () => {
@@ -140,7 +168,8 @@ export async function startSmtpPeer(script: Partial<PeerScript> = {}): Promise<S
     changed(() => log.push('<connected>'));
     session.start();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { host = '127.0.0.1', port = 0 } = address;
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
 
   const peer: SmtpPeer = {
     port: portOf(server.address()),
@@ -154,7 +183,7 @@ export async function startSmtpPeer(script: Partial<PeerScript> = {}): Promise<S
       return sockets.size;
     },
     setScript(change) {
-      current = { ...current, ...change };
+      scripts = scripts.map((one) => ({ ...one, ...change }));
     },
     holdFinalDot() {
       const gate = Promise.withResolvers<void>();

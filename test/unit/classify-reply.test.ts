@@ -47,7 +47,7 @@ describe('types and suppression', () => {
     ['content', 550, '5.7.1', 'This message is likely unsolicited mail', 'SPAM_NOTIFICATION', false],
     ['content', 552, '5.3.4', 'Message size exceeds fixed limit', 'SOFT_BOUNCE', false],
     ['recipient', 556, '5.1.10', 'Domain does not accept mail (nullMX)', 'HARD_BOUNCE', true],
-    ['recipient', 551, '5.1.6', 'recipient has moved to b@c.example', 'ADDRESS_CHANGE', false],
+    ['recipient', 551, '5.1.6', 'recipient has moved to b@c.example', 'ADDRESS_CHANGE', true],
     ['content', 554, null, '', 'BLOCKED', false],
   ])('%s %i %s %s', (phase, code, enhancedCode, text, type, condemns) => {
     expect(at(phase, code, enhancedCode, text)).toEqual({ outcome: 'BOUNCED', type, condemns });

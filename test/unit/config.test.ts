@@ -48,6 +48,14 @@ describe('refusals', () => {
     ['VEREDUS_DATABASE_URL', 'mysql://x'],
     ['VEREDUS_RELAY_URL', 'http://x'],
     ['VEREDUS_DNS_SERVERS', 'resolver.example'],
+    ['VEREDUS_SMTP_TIMEOUTS', '300'],
+    ['VEREDUS_SMTP_TIMEOUTS', 'dot=0'],
+    ['VEREDUS_SMTP_TIMEOUTS', 'dot=3601'],
+    ['VEREDUS_SMTP_TIMEOUTS', 'quit=5'],
+    ['VEREDUS_SMTP_TIMEOUTS', 'constructor=5'],
+    ['VEREDUS_RETRY_SCALE', '0'],
+    ['VEREDUS_RETRY_SCALE', '1.5'],
+    ['VEREDUS_RETRY_SCALE', '1e-9'],
     ['VEREDUS_TRUSTED_PROXIES', '10.0.0.0/99'],
     ['VEREDUS_SECRET_KEY', 'short'],
     ['VEREDUS_LOG_LEVEL', 'loud'],
@@ -109,6 +117,8 @@ describe('values', () => {
       outbound: 'mx',
       relay: null,
       dnsServers: null,
+      smtpTimeouts: {},
+      retryScale: 1,
       trustedProxies: [],
       autoMigrate: true,
       metricsPort: null,
@@ -129,7 +139,11 @@ describe('values', () => {
       VEREDUS_RELAY_URL: 'smtps://us%40er:p%3Aw@relay.example',
       VEREDUS_PUBLIC_URL: 'https://mail.example:8443/',
       VEREDUS_SYSTEM_FROM: 'Veredus <no-reply@mail.example>',
+      VEREDUS_SMTP_TIMEOUTS: 'connect=10, dot=300',
+      VEREDUS_RETRY_SCALE: '0.01',
     });
+    expect(config.smtpTimeouts).toEqual({ connect: 10_000, finalDot: 300_000 });
+    expect(config.retryScale).toBe(0.01);
     expect([...config.roles]).toEqual(['api', 'delivery']);
     expect(config.dnsServers).toEqual(['127.0.0.1:5353', '9.9.9.9:53', '[::1]:53', '[::2]:53']);
     expect(config.trustedProxies.map(([base, bits]) => `${base.toString()}/${bits}`)).toEqual([

@@ -32,20 +32,24 @@ export interface Failure {
   readonly statedPause: number | null;
 }
 
-/** `failures`: attempts that failed, this one counted. `uniform`: in [0, 1). Not after `deliverBy`, when it expires. */
+/**
+ * `failures`: attempts that failed, this one counted. `uniform`: in [0, 1). `scale`: of all pauses; other than 1 only in
+ * test networks. Not after `deliverBy`, when it expires.
+ */
 export function nextAttemptAt(
   now: Date,
   { trouble, statedPause }: Failure,
   failures: number,
   deliverBy: Date,
   uniform: number,
+  scale = 1,
 ): Date {
   const pauses = PAUSES[trouble];
   const stated = statedPause === null ? null : Math.min(Math.max(statedPause, STATED.least), STATED.most);
   const pause = stated ?? pauses[Math.min(failures, pauses.length) - 1] ?? pauses[0];
   const neverEarlier = stated !== null || trouble === 'GREYLIST';
   const jittered = pause * (neverEarlier ? 1 + JITTER * uniform : 1 - JITTER + 2 * JITTER * uniform);
-  return new Date(Math.min(now.getTime() + jittered * 1_000, deliverBy.getTime()));
+  return new Date(Math.min(now.getTime() + jittered * scale * 1_000, deliverBy.getTime()));
 }
 
 /** DELAYED is told on the first failure, and then more and more seldom: on the 2nd, 4th, 8th … */

@@ -17,6 +17,7 @@ export async function insertDefaultStreams(scope: WriteScope, ids: Ids, serverId
       createdAt: scope.now,
       inDoubtPolicy: 'RETRY' as const,
       lifetimeMinutes: null,
+      tlsPolicy: 'OPPORTUNISTIC' as const,
       archivedAt: null,
       purgeAt: null,
     });

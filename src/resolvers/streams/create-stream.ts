@@ -3,6 +3,7 @@ import { insertStream, listStreams, lockServer, type StreamRow } from '#/db/serv
 import { collectIssues } from '#/domain/email/issues.ts';
 import { Conflict, Forbidden, InvalidInput, LimitReached, NotFound } from '#/domain/errors.ts';
 import type { InDoubtPolicy } from '#/domain/delivery/states.ts';
+import type { TlsPolicy } from '#/domain/delivery/tls.ts';
 import { encodeId } from '#/domain/ids.ts';
 import {
   checkDescription,
@@ -25,6 +26,8 @@ export interface CreateStreamRequest {
   readonly inDoubt?: InDoubtPolicy | null | undefined;
   /** What is usual for the kind unless given. */
   readonly lifetimeMinutes?: number | null | undefined;
+  /** OPPORTUNISTIC unless given. */
+  readonly tlsPolicy?: TlsPolicy | null | undefined;
 }
 
 export const createStream = command({
@@ -62,6 +65,7 @@ export const createStream = command({
       kind: input.kind,
       inDoubtPolicy: input.inDoubt ?? 'RETRY',
       lifetimeMinutes: input.lifetimeMinutes ?? null,
+      tlsPolicy: input.tlsPolicy ?? 'OPPORTUNISTIC',
       createdAt: scope.now,
       archivedAt: null,
       purgeAt: null,

@@ -2,6 +2,7 @@
 // and is refused elsewhere.
 import { type StreamRow, updateStream as updateRow } from '#/db/servers.ts';
 import type { InDoubtPolicy } from '#/domain/delivery/states.ts';
+import type { TlsPolicy } from '#/domain/delivery/tls.ts';
 import { collectIssues } from '#/domain/email/issues.ts';
 import { InvalidInput, NotFound } from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
@@ -15,6 +16,7 @@ export interface UpdateStreamRequest {
   readonly description?: string | null | undefined;
   readonly inDoubt?: InDoubtPolicy | null | undefined;
   readonly lifetimeMinutes?: number | null | undefined;
+  readonly tlsPolicy?: TlsPolicy | null | undefined;
 }
 
 export const updateStream = command({
@@ -29,7 +31,7 @@ export const updateStream = command({
   async run({ scope, fail }, input): Promise<StreamRow> {
     const stream = (await findStreamToChange(scope, input.id)) ?? fail(new NotFound());
     const issues = collectIssues();
-    for (const field of ['name', 'inDoubt'] as const) {
+    for (const field of ['name', 'inDoubt', 'tlsPolicy'] as const) {
       if (input[field] === null) issues.add([field], 'cannot be null: leave it out to keep what it is');
     }
     const name = typeof input.name === 'string' ? checkName(input.name, MAX_STREAM_NAME, issues) : stream.name;
@@ -38,7 +40,9 @@ export const updateStream = command({
     if (issues.found.length > 0) fail(new InvalidInput(issues.found));
     const { description = stream.description, lifetimeMinutes = stream.lifetimeMinutes } = input;
     const inDoubtPolicy = input.inDoubt ?? stream.inDoubtPolicy;
-    const changed = await updateRow(scope, stream.id, { name, description, inDoubtPolicy, lifetimeMinutes });
+    const tlsPolicy = input.tlsPolicy ?? stream.tlsPolicy;
+    const changes = { name, description, inDoubtPolicy, lifetimeMinutes, tlsPolicy };
+    const changed = await updateRow(scope, stream.id, changes);
     return changed ?? fail(new NotFound());
   },
 });

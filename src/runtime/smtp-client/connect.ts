@@ -1,6 +1,7 @@
 // From nothing to an open session: dial, TLS, greeting, EHLO, STARTTLS, AUTH, each step only after the one before.
 
 import { connect as dial, isIP } from 'node:net';
+import type { TlsFlaw } from '#/domain/delivery/tls.ts';
 import type {
   Clock,
   SmtpConnectOptions,
@@ -9,8 +10,11 @@ import type {
   SmtpReply,
   SmtpTarget,
   SmtpTimeouts,
+  TlsCheck,
 } from '../ports.ts';
+import type { Trust } from '../trust.ts';
 import { authenticate, isLoopback } from './authenticate.ts';
+import { judgeCertificate } from './certificate.ts';
 import { Channel } from './channel.ts';
 import { assertOneLine, type Capabilities } from './envelope.ts';
 import { type RawReply, toReply } from './reply-parser.ts';
@@ -22,7 +26,7 @@ import { Transcript } from './transcript.ts';
 export async function connect(
   target: SmtpTarget,
   options: SmtpConnectOptions,
-  clock: Clock,
+  { clock, trust }: { readonly clock: Clock; readonly trust: Trust },
 ): Promise<SmtpConnectResult> {
   const failed = (failure: string): SmtpConnectResult => ({
     ok: false,
@@ -30,6 +34,7 @@ export async function connect(
     reply: null,
     failure,
     tls: null,
+    flaw: null,
     transcript: [],
   });
   // node would look a name up by itself, past whoever judged the address.
@@ -48,7 +53,7 @@ export async function connect(
     const abort = () => channel.fail('aborted');
     options.signal?.addEventListener('abort', abort, { once: true });
     socket.once('close', () => options.signal?.removeEventListener('abort', abort));
-    return await new Opening(target, options, channel).run();
+    return await new Opening(target, options, channel, trust).run();
   } catch (error) {
     // A port out of range or a source address that is none: node throws at once.
     return failed(error instanceof Error ? error.message : String(error));
@@ -66,15 +71,19 @@ class Opening {
   readonly #target: SmtpTarget;
   readonly #options: SmtpConnectOptions;
   readonly #channel: Channel;
+  readonly #trust: Trust;
   readonly #timeouts: SmtpTimeouts;
   readonly #transcript = new Transcript();
   #capabilities: Capabilities = new Map();
   #tls: string | null = null;
+  #check: TlsCheck | null = null;
+  #flaw: TlsFlaw | null = null;
 
-  constructor(target: SmtpTarget, options: SmtpConnectOptions, channel: Channel) {
+  constructor(target: SmtpTarget, options: SmtpConnectOptions, channel: Channel, trust: Trust) {
     this.#target = target;
     this.#options = options;
     this.#channel = channel;
+    this.#trust = trust;
     this.#timeouts = { ...defaultTimeouts, ...options.timeouts };
     channel.transcript = this.#transcript;
   }
@@ -89,10 +98,11 @@ class Opening {
     if (stop !== null) {
       this.#channel.leave();
       this.#channel.transcript = null;
-      return { ok: false, ...stop, tls: this.#tls, transcript: this.#transcript.lines };
+      return { ok: false, ...stop, tls: this.#tls, flaw: this.#flaw, transcript: this.#transcript.lines };
     }
     this.#channel.transcript = null;
-    const session = new Session(this.#target, this.#tls, this.#capabilities, this.#channel, this.#timeouts);
+    const encryption = { tls: this.#tls, check: this.#check };
+    const session = new Session(this.#target, encryption, this.#capabilities, this.#channel, this.#timeouts);
     return { ok: true, session, transcript: this.#transcript.lines };
   }
 
@@ -128,13 +138,16 @@ class Opening {
     const wanted = this.#options.tls;
     if (wanted === 'none' || wanted === 'implicit') return null;
     if (!this.#capabilities.has('STARTTLS')) {
-      return wanted === 'opportunistic'
-        ? null
-        : { phase: 'starttls', reply: null, failure: 'the peer does not offer STARTTLS' };
+      if (wanted === 'opportunistic') return null;
+      this.#flaw = 'starttls-not-supported';
+      return { phase: 'starttls', reply: null, failure: 'the peer does not offer STARTTLS' };
     }
     this.#channel.command('STARTTLS');
     const ready = await this.#channel.reply(this.#timeouts.command);
-    if (ready?.code !== 220) return this.#stop('starttls', ready);
+    if (ready?.code !== 220) {
+      this.#flaw = 'starttls-not-supported';
+      return this.#stop('starttls', ready);
+    }
     // Bytes behind the 220 were put there by someone who cannot speak inside TLS (RFC 3207 §6; CVE-2011-0411): the
     // channel has failed over them, as over anything that comes unasked.
     if (this.#channel.failure !== null) return this.#broken('starttls');
@@ -142,9 +155,22 @@ class Opening {
   }
 
   async #handshake(): Promise<Stop | null> {
-    const { verifyCertificate } = this.#options;
-    const secured = this.#channel.secure((socket) => wrapInTls(socket, { host: this.#target.host, verifyCertificate }));
-    if (!(await this.#channel.ready(this.#timeouts.connect))) return this.#broken('starttls');
+    const { host } = this.#target;
+    const { verifyCertificate, tlsa } = this.#options;
+    const must = verifyCertificate || tlsa !== undefined;
+    const secureContext = must ? this.#trust.strict : this.#trust.lenient;
+    const secured = this.#channel.secure((socket) => wrapInTls(socket, { host, secureContext }));
+    if (!(await this.#channel.ready(this.#timeouts.connect))) {
+      this.#flaw = 'validation-failure';
+      return this.#broken('starttls');
+    }
+    const { check, reason } = judgeCertificate(secured, host, tlsa);
+    if (must && reason !== null) {
+      this.#flaw = check.flaw;
+      this.#channel.fail(reason);
+      return this.#broken('starttls');
+    }
+    this.#check = check;
     this.#tls = describeTls(secured);
     return null;
   }

@@ -27,6 +27,24 @@ export function rcptCommand(recipient: string): string {
   return `RCPT TO:<${recipient}>`;
 }
 
+/** What this peer can be sent: in 7 bits where it takes no 8 (RFC 6152 §3); null: it would have to be, and cannot. */
+export async function fitting(
+  transaction: SmtpTransaction,
+  capabilities: Capabilities,
+): Promise<SmtpTransaction | null> {
+  const { eightBit, smtpUtf8, sevenBit } = transaction;
+  // RFC 6531 §3.1: whoever offers SMTPUTF8 takes 8 bits; and where it is not offered, that is what the mail fails for.
+  if (!eightBit || smtpUtf8 || sevenBit === undefined || capabilities.has('8BITMIME')) return transaction;
+  const converted = await sevenBit();
+  return converted === null ? null : { ...transaction, ...converted, eightBit: false };
+}
+
+export const unconvertible: SmtpReply = {
+  code: 554,
+  enhancedCode: '5.6.3',
+  text: 'Host takes no 8-bit content (8BITMIME), and this message cannot be converted',
+};
+
 /** The reply that the peer would give, worked out from what it announced; null when it may take the message. */
 export function localRefusal(transaction: SmtpTransaction, capabilities: Capabilities): SmtpReply | null {
   // RFC 1870 §4: no figure, or 0, means no fixed limit.

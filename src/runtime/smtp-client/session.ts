@@ -7,9 +7,10 @@ import type {
   SmtpTimeouts,
   SmtpTransaction,
   SmtpTransactionResult,
+  TlsCheck,
 } from '../ports.ts';
 import type { Channel } from './channel.ts';
-import { type Capabilities, localRefusal } from './envelope.ts';
+import { type Capabilities, fitting, localRefusal, unconvertible } from './envelope.ts';
 import { QUIT_TIMEOUT } from './timeouts.ts';
 import { Transaction } from './transaction.ts';
 
@@ -17,6 +18,7 @@ import { Transaction } from './transaction.ts';
 export class Session implements SmtpSession {
   readonly target: SmtpTarget;
   readonly tls: string | null;
+  readonly check: TlsCheck | null;
   readonly extensions: ReadonlySet<string>;
   readonly #channel: Channel;
   readonly #timeouts: SmtpTimeouts;
@@ -28,13 +30,14 @@ export class Session implements SmtpSession {
 
   constructor(
     target: SmtpTarget,
-    tls: string | null,
+    { tls, check }: { readonly tls: string | null; readonly check: TlsCheck | null },
     capabilities: Capabilities,
     channel: Channel,
     timeouts: SmtpTimeouts,
   ) {
     this.target = target;
     this.tls = tls;
+    this.check = check;
     this.extensions = new Set(capabilities.keys());
     this.#capabilities = capabilities;
     this.#channel = channel;
@@ -45,15 +48,22 @@ export class Session implements SmtpSession {
     return !this.#busy && !this.#closing && this.#channel.failure === null;
   }
 
-  async send(transaction: SmtpTransaction): Promise<SmtpTransactionResult> {
-    if (!this.usable) return unsent(transaction, null, this.#channel.failure ?? 'the session is in use');
-    const refusal = localRefusal(transaction, this.#capabilities);
-    if (refusal !== null) return unsent(transaction, refusal, null);
-    const run = new Transaction(this.#channel, this.#timeouts, this.#capabilities, transaction, this.#resetNeeded);
+  async send(given: SmtpTransaction): Promise<SmtpTransactionResult> {
+    if (!this.usable) return unsent(given, null, this.#channel.failure ?? 'the session is in use');
     this.#busy = true;
+    try {
+      const transaction = await fitting(given, this.#capabilities);
+      const refusal = transaction === null ? unconvertible : localRefusal(transaction, this.#capabilities);
+      return transaction === null || refusal !== null ? unsent(given, refusal, null) : await this.#run(transaction);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #run(transaction: SmtpTransaction): Promise<SmtpTransactionResult> {
+    const run = new Transaction(this.#channel, this.#timeouts, this.#capabilities, transaction, this.#resetNeeded);
     const result = await run.run();
     this.#resetNeeded = run.open;
-    this.#busy = false;
     return result;
   }
 
