@@ -1,6 +1,5 @@
 // Lookups that tell whether DNSSEC vouches for the answer, against a real name server.
 import { createSocket } from 'node:dgram';
-import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { createSecureDns } from '#/runtime/secure-dns.ts';
 import { startDnsServer } from '../support/dns-server.ts';
@@ -30,7 +29,7 @@ describe('no answer is a failure, and nothing else comes of it', () => {
       for (const bytes of [Buffer.from('nonsense'), Buffer.alloc(0), other]) socket.send(bytes, port, address);
     });
     await new Promise<void>((done) => socket.bind(0, '127.0.0.1', done));
-    const dns = createSecureDns({ servers: [`127.0.0.1:${(socket.address() as AddressInfo).port}`], timeoutMs: 100 });
+    const dns = createSecureDns({ servers: [`127.0.0.1:${socket.address().port}`], timeoutMs: 100 });
     expect(await dns.tlsa(NAME)).toEqual({ kind: 'failed', reason: 'no answer in time' });
     socket.close();
   });

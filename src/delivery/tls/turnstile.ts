@@ -23,21 +23,20 @@ export class Turnstile {
     if (this.#inside >= this.#options.atOnce) await new Promise<void>((enter) => this.#waiting.push(enter));
     else this.#inside++;
     const working = work();
-    this.#leave(working);
+    void this.#leave(working);
     return working;
   }
 
-  #leave(working: Promise<unknown>): void {
+  async #leave(working: Promise<unknown>): Promise<void> {
     const done = new AbortController();
     const ended = working.then(
       () => done.abort(),
       () => done.abort(),
     );
-    void Promise.race([ended, this.#clock.sleep(this.#options.holdMs, done.signal)]).then(() => {
-      // The place goes to the next in line; the count stays.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#inside--;
-      else next();
-    });
+    await Promise.race([ended, this.#clock.sleep(this.#options.holdMs, done.signal)]);
+    // The place goes to the next in line; the count stays.
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#inside--;
+    else next();
   }
 }
