@@ -267,7 +267,10 @@ export async function endAllLeases(scope: SystemWriteScope): Promise<void> {
     update delivery_queue set due_at = ${scope.now} where lease_owner is not null and not ready`.execute(scope.tx);
 }
 
-/** Moves the end of the leases of what this owner still holds. */
+/**
+ * Moves the end of the leases of what this owner still holds. Rows that a statement of the same worker is changing are passed
+ * over, until the next time: waiting for them, in another order than that statement's, is how two end in a deadlock.
+ */
 export async function renewLeases(
   scope: SystemWriteScope,
   owner: string,
@@ -276,10 +279,16 @@ export async function renewLeases(
 ): Promise<void> {
   const { accounts, messages, ordinals } = keyArrays(keys);
   await sql`
+    with held as materialized (
+      select q.account_id, q.message_id, q.ordinal
+      from unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)}) as k (account_id, message_id, ordinal)
+        join delivery_queue q using (account_id, message_id, ordinal)
+      where q.lease_owner = ${owner}::uuid for update of q skip locked)
     update delivery_queue q set due_at = ${new Date(scope.now.getTime() + leaseMs)}, ready = false
-    from unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)}) as k (account_id, message_id, ordinal)
-    where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
-      and q.lease_owner = ${owner}::uuid`.execute(scope.tx);
+    from held
+    where q.account_id = held.account_id and q.message_id = held.message_id and q.ordinal = held.ordinal`.execute(
+    scope.tx,
+  );
 }
 
 /**
