@@ -272,7 +272,10 @@ export async function endAllLeases(scope: SystemWriteScope): Promise<void> {
     update delivery_queue set due_at = ${scope.now} where lease_owner is not null and not ready`.execute(scope.tx);
 }
 
-/** Moves the end of the leases of what this owner still holds. */
+/**
+ * Moves the end of the leases of what this owner still holds. Rows that a statement of the same worker is changing are passed
+ * over, until the next time: waiting for them, in another order than that statement's, is how two end in a deadlock.
+ */
 export async function renewLeases(
   scope: SystemWriteScope,
   owner: string,

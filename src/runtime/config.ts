@@ -5,6 +5,7 @@ import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
 import { type LogLevel, logLevels } from './log.ts';
 import type { SmtpTimeouts } from './ports.ts';
+import { flag, integer, oneOf, port, reading, realPort } from './setting-kinds.ts';
 import {
   type AddressRange,
   list,
@@ -121,36 +122,6 @@ function optional<T>(type: Text<T>, description: string, secret = false) {
 // ── how texts are read ──
 
 const text = z.string();
-
-const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
-
-function integer(min: number, max: number) {
-  const message = `must be a whole number from ${min} to ${max}`;
-  return z
-    .string()
-    .regex(/^\d{1,15}$/, message)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, message);
-}
-
-const port = integer(0, 65_535);
-const realPort = integer(1, 65_535);
-
-/** Turns what `read` throws into the problem's text. */
-function reading<T>(read: (value: string) => T) {
-  return z.string().transform((value, context) => {
-    try {
-      return read(value);
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
-      return z.NEVER;
-    }
-  });
-}
-
-function oneOf<const T extends string>(choices: readonly T[]) {
-  return z.enum(choices, `must be one of ${choices.join(', ')}`);
-}
 
 const pemFile = reading(readableFile);
 const webOrigin = reading(readWebOrigin);

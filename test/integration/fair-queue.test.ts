@@ -1,7 +1,7 @@
 // Fairness in claiming: whoever has few waiting is not behind whoever has many.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { claimReady, promoteDue } from '#/db/delivery-queue.ts';
+import { claimReady, promoteDue, renewLeases } from '#/db/delivery-queue.ts';
 import { writeInSystemScope } from '#/db/scope.ts';
 import type { SystemWriteScope } from '#/db/scope.ts';
 import { type DeliveryWorld, deliveryWorld } from '../support/delivery-world.ts';
@@ -68,6 +68,32 @@ describe('a claim', () => {
     await fill(a, 3, { dueAt: new Date(clock.now().getTime() + 1) });
     expect(await write((scope) => promoteDue(scope, 10))).toBe(0);
     expect(await claim(10)).toEqual([]);
+  });
+});
+
+describe('a renewal of leases', () => {
+  test('waits for no row that another statement is changing, and renews the rest', async () => {
+    await fill(a, 3, { firstTurn: 1_000 });
+    const claims = await claim(3);
+    const [busy] = claims;
+    const later = 60_000;
+    await write(async ({ tx }) => {
+      await sql`update delivery_queue set content_sent = true where message_id = ${busy?.messageId}::uuid`.execute(tx);
+      await write((scope) => renewLeases(scope, owner, later, claims));
+    });
+    const rows = await world.deps.db.selectFrom('deliveryQueue').select(['messageId', 'dueAt', 'leaseOwner']).execute();
+    const until = (id: string | undefined) => rows.find(({ messageId }) => messageId === id)?.dueAt.getTime();
+    expect(claims.map(({ messageId }) => until(messageId))).toEqual(
+      [30_000, later, later].map((ms) => clock.now().getTime() + ms),
+    );
+  });
+
+  test('takes back nothing that is somebody else’s by now', async () => {
+    await fill(a, 1, { firstTurn: 1_000 });
+    const claims = await claim(1);
+    await write((scope) => renewLeases(scope, a, 60_000, claims));
+    const [row] = await world.deps.db.selectFrom('deliveryQueue').select('dueAt').execute();
+    expect(row?.dueAt.getTime()).toBe(clock.now().getTime() + 30_000);
   });
 });
 
