@@ -5,7 +5,8 @@ import { connectDatabase } from '#/db/client.ts';
 import { type SystemScope, systemScope } from '#/db/scope.ts';
 import { startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
-import type { RouteSettings } from '#/delivery/route.ts';
+import type { Ourselves, RouteSettings } from '#/delivery/route.ts';
+import { startTransports } from '#/delivery/transports.ts';
 import { createChannel } from '#/events/channel.ts';
 import { createFeed } from '#/events/feed.ts';
 import type { LinkActions } from '#/http/pages/link-pages.ts';
@@ -43,6 +44,7 @@ import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
+import { localAddresses, maySendFrom } from '#/runtime/local-addresses.ts';
 import type { Channel, Clock, Dns, Ids, Log, Random, SecretBox } from '#/runtime/ports.ts';
 import { createPasswords } from '#/runtime/password-hash.ts';
 import { systemRandom } from '#/runtime/random.ts';
@@ -171,8 +173,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   };
 
   if (config.roles.has('delivery')) {
-    const settings = { ...routeSettings(config), heloName: config.heloName };
-    const outbound = createOutbound({ settings, smtp: createSmtpClient({ clock }), dns, clock, random, log });
+    const settings = routeSettings(config);
+    const transports = stack.use(startTransports({ system, clock, ids, random, log, channel, secrets, maySendFrom }));
+    const smtp = createSmtpClient({ clock });
+    const outbound = createOutbound({ settings, smtp, dns, clock, random, log, transports });
     const senderKeys = createSenderKeys({ db, clock, channel, secrets });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
     const onSettled = options.metrics === undefined ? {} : { onSettled: countSettled(options.metrics) };
@@ -185,6 +189,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         log,
         channel,
         outbound,
+        transports,
         signing: config.signing === 'off' ? null : senderKeys,
         returnPaths: {
           secret: deps.returnPathSecret,
@@ -352,11 +357,18 @@ function authentication(tokens: TokenCheck, sessions: SessionCheck): TokenSource
 }
 
 function routeSettings(config: Config): RouteSettings {
-  const { allowPrivateNetworks } = config;
-  if (config.outbound === 'relay' && config.relay !== null) {
-    return { outbound: { kind: 'relay', relay: config.relay }, allowPrivateNetworks };
-  }
-  return { outbound: { kind: 'mx', port: config.mxPort }, allowPrivateNetworks };
+  const { allowPrivateNetworks, allowMxAliases, heloName, mxPort, relay } = config;
+  const outbound =
+    config.outbound === 'relay' && relay !== null ? { kind: 'relay' as const, relay } : { kind: 'mx' as const, port: mxPort };
+  return { outbound, heloName, mxPort, allowPrivateNetworks, allowMxAliases, ourselves: ourselvesOf(config) };
+}
+
+/** A node that takes mail from the world takes it for those it knows and relays for nobody: nothing can go in a circle. */
+function ourselvesOf({ roles, inboundPort, heloName, mailHost }: Config): Ourselves {
+  if (roles.has('inbound') && inboundPort > 0) return { hosts: new Set(), addresses: new Set() };
+  // Mail for the mail host is for the nodes that take it, and these may be others.
+  const hosts = [heloName.toLowerCase()].filter((name) => name !== mailHost);
+  return { hosts: new Set(hosts), addresses: new Set(localAddresses()) };
 }
 
 async function isReady(system: SystemScope): Promise<boolean> {

@@ -8,6 +8,8 @@ const overrides: Readonly<Record<string, string>> = {
   'events.metadata': 'Record<string, string>',
   'messages.metadata': 'Record<string, string>',
   'shaping_measures.kind': `'SLOW' | 'ONE_CONNECTION' | 'SUSPEND' | 'LIMITS'`,
+  'transports.kind': `'MX' | 'RELAY'`,
+  'transport_relays.tls': `'OPPORTUNISTIC' | 'REQUIRED' | 'IMPLICIT'`,
   'second_factor_challenges.purpose': `'ENROLL_TOTP' | 'ENROLL_PASSKEY' | 'VERIFY_PASSKEY'`,
 };
 

@@ -1,19 +1,20 @@
 // Sends one prepared message to one recipient over the right pool, and says what came of it.
 import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
-import type { Clock, Dns, Log, Random, SmtpClient, SmtpReply } from '#/runtime/ports.ts';
-import type { AttemptFacts } from './decision.ts';
+import type { Clock, Dns, Log, Random, SmtpClient, SmtpConnectResult, SmtpReply, SmtpTransaction } from '#/runtime/ports.ts';
+import { siteOf } from '#/domain/delivery/sites.ts';
+import { type AttemptFacts, replyText } from './decision.ts';
 import { dial } from './dial.ts';
+import { Families } from './families.ts';
 import { type JobResult, Pool } from './pool.ts';
 import { type Destination, type Route, type RouteSettings, routeFor } from './route.ts';
 import type { OutgoingMessage } from './signing.ts';
 import { fixedGate, type Gate } from './site-pace.ts';
+import { Together } from './together.ts';
+import type { Transports } from './transports.ts';
+import type { Via } from './way.ts';
 
 /** Of one process to the relay: what fills it. */
 const RELAY = { connections: 20, messagesPerConnection: 10_000 } as const;
-
-export interface OutboundSettings extends RouteSettings {
-  readonly heloName: string;
-}
 
 export interface Sending {
   readonly claim: ClaimedRecipient;
@@ -34,17 +35,20 @@ export interface SendingResult extends AttemptFacts {
 }
 
 interface Deps {
-  readonly settings: OutboundSettings;
+  readonly settings: RouteSettings;
   readonly smtp: SmtpClient;
   readonly dns: Dns;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Told how connections through members of transports come out. */
+  readonly transports: Pick<Transports, 'worked' | 'failed'>;
 }
 
 export interface Outbound {
-  route(domain: string): Promise<Route>;
-  /** `gate`: how many connections there may be; null: as many as a relay takes. */
+  /** `via`: the member of a transport that it goes through; null: as the settings say. */
+  route(domain: string, via: Via | null): Promise<Route>;
+  /** `gate`: how many connections there may be; null: as many as the relay of the settings takes. */
   send(destination: Destination, gate: Gate | null, sending: Sending): Promise<SendingResult>;
   close(): void;
 }
@@ -52,13 +56,22 @@ export interface Outbound {
 export function createOutbound(deps: Deps): Outbound {
   const pools = new Map<string, Pool>();
   const closing = new AbortController();
+  const together = new Together();
+
+  const dialled = ({ via, hosts }: Destination, result: SmtpConnectResult): void => {
+    if (via === null) return;
+    const { name } = siteOf(hosts);
+    if (result.ok) deps.transports.worked(via, name, true);
+    else deps.transports.failed(via, name, result.reply === null ? (result.failure ?? '') : replyText(result.reply));
+  };
+  const dialling = { ...deps, families: new Families(deps.clock), dialled };
 
   const poolOf = (destination: Destination, gate: Gate | null): Pool => {
     const known = pools.get(destination.key);
     if (known !== undefined) return known;
     const pool = new Pool({
       gate: gate ?? fixedGate(RELAY.connections, RELAY.messagesPerConnection),
-      dial: () => dial(deps, destination, closing.signal),
+      dial: () => dial(dialling, destination, closing.signal),
       clock: deps.clock,
       signal: closing.signal,
       onEmpty: () => pools.delete(destination.key),
@@ -68,20 +81,24 @@ export function createOutbound(deps: Deps): Outbound {
   };
 
   return {
-    route: (domain) => routeFor(domain, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() }),
+    route: (domain, via) => routeFor(domain, via, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() }),
     async send(destination, gate, { claim, reversePath, message, beforeFinalDot }) {
-      const utf8Envelope = !isAscii(claim.address) || !isAscii(reversePath);
-      const result = await poolOf(destination, gate).submit({
-        reversePath,
-        recipients: [claim.address],
-        size: message.size,
-        eightBit: message.eightBit,
-        smtpUtf8: message.smtpUtf8 || utf8Envelope,
-        content: message.content,
-        async beforeFinalDot() {
-          if (!(await beforeFinalDot())) throw new Error('the lease on this recipient was lost');
-        },
-      });
+      const { content, size, eightBit } = message;
+      const submit = (recipients: readonly string[], mark: SmtpTransaction['beforeFinalDot']) => {
+        const smtpUtf8 = message.smtpUtf8 || !isAscii(reversePath) || !recipients.every(isAscii);
+        const transaction = { reversePath, recipients, size, eightBit, smtpUtf8, content, beforeFinalDot: mark };
+        return poolOf(destination, gate).submit(transaction);
+      };
+      const { key, recipientsPerTransaction: limit } = destination;
+      const result =
+        limit > 1 && isAscii(claim.address)
+          ? await together.send({ key, limit, content, reversePath, submit }, { recipient: claim.address, beforeFinalDot })
+          : await submit([claim.address], async () => {
+              if (!(await beforeFinalDot())) throw new Error('the lease on this recipient was lost');
+            });
+      if (destination.via !== null && result.transaction?.reply != null) {
+        deps.transports.worked(destination.via, siteOf(destination.hosts).name, false);
+      }
       return toResult(destination, result);
     },
     close: () => closing.abort(),

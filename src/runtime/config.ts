@@ -51,6 +51,7 @@ export interface Config {
   readonly dnsServers: readonly string[] | null;
   readonly mxPort: number;
   readonly allowPrivateNetworks: boolean;
+  readonly allowMxAliases: boolean;
   readonly trustedProxies: readonly AddressRange[];
   readonly systemFrom: string | null;
   /** Of those who may report leaked tokens by the list. */
@@ -245,7 +246,12 @@ const schema = z
     VEREDUS_ALLOW_PRIVATE_NETWORKS: setting(
       flag,
       'false',
-      'Mail and webhooks to private and loopback addresses; for test networks.',
+      'Mail and webhooks to private and loopback addresses, and mail to addresses of this node; for test networks.',
+    ),
+    VEREDUS_ALLOW_MX_ALIASES: setting(
+      flag,
+      'false',
+      'Mail to mail exchangers that are aliases (CNAME), which RFC 5321 forbids; otherwise their mail waits and expires.',
     ),
     VEREDUS_TRUSTED_PROXIES: setting(
       ranges,
@@ -374,6 +380,7 @@ function toConfig(values: z.output<typeof schema>): Config {
     dnsServers: values.VEREDUS_DNS_SERVERS,
     mxPort: values.VEREDUS_MX_PORT,
     allowPrivateNetworks: values.VEREDUS_ALLOW_PRIVATE_NETWORKS,
+    allowMxAliases: values.VEREDUS_ALLOW_MX_ALIASES,
     trustedProxies: values.VEREDUS_TRUSTED_PROXIES,
     systemFrom: values.VEREDUS_SYSTEM_FROM,
     leakReportKeys: values.VEREDUS_LEAK_REPORT_KEYS ?? [],

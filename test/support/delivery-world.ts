@@ -6,6 +6,7 @@ import { type DeliveryEngine, startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
 import type { ReturnPaths, SigningKeys } from '#/delivery/signing.ts';
+import { startTransports } from '#/delivery/transports.ts';
 import type { InDoubtPolicy } from '#/domain/delivery/states.ts';
 import { ExpectedError } from '#/domain/errors.ts';
 import type { LoggedEvent } from '#/events/catalogue.ts';
@@ -23,6 +24,7 @@ import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
+import { maySendFrom } from '#/runtime/local-addresses.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
 import type { Clock, Dns } from '#/runtime/ports.ts';
@@ -51,10 +53,12 @@ export async function deliveryWorld(options: {
   readonly outbound: RouteSettings['outbound'];
   readonly delivery?: 'LIVE' | 'SANDBOX';
   readonly allowPrivateNetworks?: boolean;
+  readonly route?: Partial<RouteSettings>;
   readonly dns?: Dns;
   readonly clock?: Clock;
   readonly signing?: SigningKeys;
   readonly returnPaths?: ReturnPaths;
+  readonly maySendFrom?: (address: string) => Promise<boolean>;
 }): Promise<DeliveryWorld> {
   const clock = options.clock ?? systemClock;
   await using stack = new AsyncDisposableStack();
@@ -120,7 +124,11 @@ export async function deliveryWorld(options: {
   const settings = {
     heloName: 'mx.acme.example',
     outbound: options.outbound,
+    mxPort: options.outbound.kind === 'mx' ? options.outbound.port : 25,
     allowPrivateNetworks: options.allowPrivateNetworks ?? true,
+    allowMxAliases: false,
+    ourselves: { hosts: new Set<string>(), addresses: new Set<string>() },
+    ...options.route,
   };
   const engines = stack.use(new AsyncDisposableStack());
   const everything = stack.move();
@@ -142,7 +150,11 @@ export async function deliveryWorld(options: {
     },
     startEngine({ leaseMs, clock: own } = {}) {
       const clockOfEngine = own ?? clock;
+      const transports = engines.use(
+        startTransports({ ...deps, clock: clockOfEngine, channel, maySendFrom: options.maySendFrom ?? maySendFrom }),
+      );
       const outbound = createOutbound({
+        transports,
         settings,
         smtp: createSmtpClient({ clock: clockOfEngine }),
         dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], clock: clockOfEngine }),
@@ -159,6 +171,7 @@ export async function deliveryWorld(options: {
           log: silentLog,
           channel,
           outbound,
+          transports,
           signing: options.signing ?? null,
           returnPaths: options.returnPaths ?? null,
           keepTranscripts: false,

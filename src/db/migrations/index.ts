@@ -7,6 +7,7 @@ import * as tokens from './0004-tokens.ts';
 import * as webhooks from './0005-webhooks.ts';
 import * as delivery from './0006-delivery.ts';
 import * as incoming from './0007-incoming.ts';
+import * as transports from './0011-transports.ts';
 
 export const migrations: Record<string, Migration> = {
   '0001-foundation': foundation,
@@ -16,4 +17,5 @@ export const migrations: Record<string, Migration> = {
   '0005-webhooks': webhooks,
   '0006-delivery': delivery,
   '0007-incoming': incoming,
+  '0011-transports': transports,
 };
