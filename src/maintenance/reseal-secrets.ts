@@ -2,8 +2,10 @@
 import { listSealedKeys, resealKey } from '#/db/dkim-keys.ts';
 import { findReturnPathSecret, resealReturnPathSecret } from '#/db/installation.ts';
 import type { SystemScope } from '#/db/scope.ts';
+import { listSealedRelays, resealRelay } from '#/db/transports.ts';
 import { listSealedFactors, resealFactor, type SealedFactor } from '#/db/two-factor-methods.ts';
 import { listSealedWebhooks, resealWebhook, type SealedColumn } from '#/db/webhooks.ts';
+import { relaySealPurpose } from '#/domain/delivery/transports.ts';
 import { type SealedPart, sealPurpose as webhookPurpose } from '#/domain/webhooks/endpoint.ts';
 import { sealPurpose } from '#/resolvers/domains/make-keys.ts';
 import { RETURN_PATH_PURPOSE } from '#/resolvers/installation/return-path-secret.ts';
@@ -53,6 +55,10 @@ export async function resealSecrets(deps: {
     }
     after = keys.at(-1)?.id ?? null;
     if (keys.length < AT_ONCE) break;
+  }
+  for (const relay of await listSealedRelays(system)) {
+    const old = relay.credentialsEncrypted;
+    if (old !== null) await again(old, relaySealPurpose(relay), (sealed) => resealRelay(system, relay, sealed));
   }
   let last: SealedFactor | null = null;
   for (;;) {

@@ -39,6 +39,7 @@ import './inbound-settings.ts';
 import './email.ts';
 import './message-events.ts';
 import './shaping.ts';
+import './transport.ts';
 import './webhook.ts';
 import './webhook-mutations.ts';
 import './node.ts';

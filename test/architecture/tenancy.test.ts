@@ -15,6 +15,11 @@ const globalTables: readonly string[] = [
   'one_time_links',
   'shaping_measures',
   'shaping_permits',
+  'transport_health',
+  'transport_presence',
+  'transport_relays',
+  'transport_sources',
+  'transports',
   'users',
   'webhook_workers',
 ];
