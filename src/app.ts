@@ -359,7 +359,9 @@ function authentication(tokens: TokenCheck, sessions: SessionCheck): TokenSource
 function routeSettings(config: Config): RouteSettings {
   const { allowPrivateNetworks, allowMxAliases, heloName, mxPort, relay } = config;
   const outbound =
-    config.outbound === 'relay' && relay !== null ? { kind: 'relay' as const, relay } : { kind: 'mx' as const, port: mxPort };
+    config.outbound === 'relay' && relay !== null
+      ? { kind: 'relay' as const, relay }
+      : { kind: 'mx' as const, port: mxPort };
   return { outbound, heloName, mxPort, allowPrivateNetworks, allowMxAliases, ourselves: ourselvesOf(config) };
 }
 

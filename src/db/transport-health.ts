@@ -76,11 +76,6 @@ export async function announcePresence(
 
 /** Addresses that some node has. */
 export async function listPresent(db: SystemScope['db'], now: Date): Promise<Set<string>> {
-  const rows = await db
-    .selectFrom('transportPresence')
-    .select('address')
-    .distinct()
-    .where('until', '>', now)
-    .execute();
+  const rows = await db.selectFrom('transportPresence').select('address').distinct().where('until', '>', now).execute();
   return new Set(rows.map(({ address }) => address));
 }

@@ -53,8 +53,16 @@ export async function writeTransport(
     .execute();
   await scope.tx.deleteFrom('transportRelays').where('transportId', '=', id).execute();
   await scope.tx.deleteFrom('transportSources').where('transportId', '=', id).execute();
-  if (relays.length > 0) await scope.tx.insertInto('transportRelays').values([...relays]).execute();
-  if (sources.length > 0) await scope.tx.insertInto('transportSources').values([...sources]).execute();
+  if (relays.length > 0)
+    await scope.tx
+      .insertInto('transportRelays')
+      .values([...relays])
+      .execute();
+  if (sources.length > 0)
+    await scope.tx
+      .insertInto('transportSources')
+      .values([...sources])
+      .execute();
 }
 
 export async function deleteTransport(scope: SystemWriteScope, id: string): Promise<void> {
@@ -73,8 +81,9 @@ export function listChoices(
 
 export async function countChoices(scope: SystemWriteScope, transportId: string | null): Promise<number> {
   const query = scope.tx.selectFrom('transportChoices').select(({ fn }) => fn.countAll<number>().as('count'));
-  const { count } = await (
-    transportId === null ? query : query.where('transportId', '=', transportId)
+  const { count } = await (transportId === null
+    ? query
+    : query.where('transportId', '=', transportId)
   ).executeTakeFirstOrThrow();
   return Number(count);
 }

@@ -171,7 +171,8 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
       });
       if (pace !== null) deps.shaper.observe(pace, claim.accountId, sent);
       // What a transport cannot take as a whole is not the recipient's: it waits until a part of it is in order.
-      if (sent.heldBack || (isBeforeMail(sent.phase) && to.via !== null && deps.transports.isOut(to.via))) return returned();
+      if (sent.heldBack || (isBeforeMail(sent.phase) && to.via !== null && deps.transports.isOut(to.via)))
+        return returned();
       const unsent = sent.reply === null && !sent.inDoubt;
       return unsent && deps.stopping.aborted ? returned() : decide(sent, circumstances(claim));
     };

@@ -22,7 +22,8 @@ export async function dial(deps: DialDeps, destination: Destination, signal: Abo
     const { targets, reason } = await targetsOf(host, destination, deps.settings, deps.dns);
     if (reason !== null) last = failed(reason);
     const usable = families.usable(source, targets);
-    if (usable.length === 0 && targets.length > 0) last = failed(`${host} has no address of a family that ${source.key} has`);
+    if (usable.length === 0 && targets.length > 0)
+      last = failed(`${host} has no address of a family that ${source.key} has`);
     for (const target of usable) {
       const localAddress = target.address.includes(':') ? source.ipv6 : source.ipv4;
       const options = {

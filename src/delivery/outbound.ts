@@ -1,6 +1,15 @@
 // Sends one prepared message to one recipient over the right pool, and says what came of it.
 import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
-import type { Clock, Dns, Log, Random, SmtpClient, SmtpConnectResult, SmtpReply, SmtpTransaction } from '#/runtime/ports.ts';
+import type {
+  Clock,
+  Dns,
+  Log,
+  Random,
+  SmtpClient,
+  SmtpConnectResult,
+  SmtpReply,
+  SmtpTransaction,
+} from '#/runtime/ports.ts';
 import { siteOf } from '#/domain/delivery/sites.ts';
 import { type AttemptFacts, replyText } from './decision.ts';
 import { dial } from './dial.ts';
@@ -81,7 +90,8 @@ export function createOutbound(deps: Deps): Outbound {
   };
 
   return {
-    route: (domain, via) => routeFor(domain, via, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() }),
+    route: (domain, via) =>
+      routeFor(domain, via, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() }),
     async send(destination, gate, { claim, reversePath, message, beforeFinalDot }) {
       const { content, size, eightBit } = message;
       const submit = (recipients: readonly string[], mark: SmtpTransaction['beforeFinalDot']) => {
@@ -92,7 +102,10 @@ export function createOutbound(deps: Deps): Outbound {
       const { key, recipientsPerTransaction: limit } = destination;
       const result =
         limit > 1 && isAscii(claim.address)
-          ? await together.send({ key, limit, content, reversePath, submit }, { recipient: claim.address, beforeFinalDot })
+          ? await together.send(
+              { key, limit, content, reversePath, submit },
+              { recipient: claim.address, beforeFinalDot },
+            )
           : await submit([claim.address], async () => {
               if (!(await beforeFinalDot())) throw new Error('the lease on this recipient was lost');
             });

@@ -187,7 +187,8 @@ export function startTransports(deps: Deps): Transports {
     if (due !== null) return { kind: 'open', via: due };
     const usable = members.filter(
       (via) =>
-        !isOut(via) && (isHere(via) || (via.kind === 'MX' && addressesOf(via.source).every((one) => somewhere.has(one)))),
+        !isOut(via) &&
+        (isHere(via) || (via.kind === 'MX' && addressesOf(via.source).every((one) => somewhere.has(one)))),
     );
     const [first] = usable;
     if (first === undefined) return closed(members);

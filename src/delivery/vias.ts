@@ -1,6 +1,12 @@
 // What is stored of a transport, made ready to send: credentials opened, limits filled in.
 import type { RelayRow, TransportRows } from '#/db/transports.ts';
-import { relaySealPurpose, sourceKey, subjectOfRelay, subjectOfSource, usualRelayLimits } from '#/domain/delivery/transports.ts';
+import {
+  relaySealPurpose,
+  sourceKey,
+  subjectOfRelay,
+  subjectOfSource,
+  usualRelayLimits,
+} from '#/domain/delivery/transports.ts';
 import type { Log, SecretBox } from '#/runtime/ports.ts';
 import type { RelayMember, SourceMember, Via } from './way.ts';
 

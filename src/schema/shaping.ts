@@ -24,7 +24,8 @@ const ShapingMeasure = builder.objectRef<MeasureRow>('ShapingMeasure').implement
   description: 'One change of the pace at which a site is sent to, with its cause.',
   fields: (t) => ({
     site: t.exposeString('site', {
-      description: 'A known provider, e.g. google; mx: and the mail exchangers, sorted and joined by commas; or relay: and a relay of a transport.',
+      description:
+        'A known provider, e.g. google; mx: and the mail exchangers, sorted and joined by commas; or relay: and a relay of a transport.',
     }),
     source: t.exposeString('source', {
       description:

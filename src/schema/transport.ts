@@ -273,10 +273,14 @@ const ChooseTransportInput = builder.inputType('ChooseTransportInput', {
   description: 'Which mail takes which transport.',
   fields: (t) => ({
     serverId: t.id({ description: 'The server.' }),
-    streamId: t.id({ required: false, description: 'One stream of it; unless given, all without a choice of their own.' }),
+    streamId: t.id({
+      required: false,
+      description: 'One stream of it; unless given, all without a choice of their own.',
+    }),
     transport: t.string({
       required: false,
-      description: 'Name of a transport; unless given: for a stream that of its server, for a server what the settings say.',
+      description:
+        'Name of a transport; unless given: for a stream that of its server, for a server what the settings say.',
     }),
   }),
 });
@@ -341,7 +345,12 @@ builder.mutationFields((t) => ({
     resolve: (_root, { name }, context) => deleteTransport(context.deps, visitorOf(context), { name }),
   }),
   chooseTransport: t.withAuth(forStaff).field({
-    type: resultUnion('ChooseTransportResult', TransportChoiceType, chooseTransport, 'What holds now, or why it does not.'),
+    type: resultUnion(
+      'ChooseTransportResult',
+      TransportChoiceType,
+      chooseTransport,
+      'What holds now, or why it does not.',
+    ),
     nullable: true,
     description: `Says which transport the mail of a server or stream takes; at most ${MAX_CHOICES} choices. ${only}`,
     args: { input: t.arg({ type: ChooseTransportInput, description: 'Whose mail, and which transport.' }) },

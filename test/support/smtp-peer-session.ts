@@ -54,6 +54,10 @@ export class PeerSession implements PeerSessionState {
     this.#host = host;
   }
 
+  get remoteAddress(): string | null {
+    return this.#socket.remoteAddress ?? null;
+  }
+
   start(): void {
     if (this.#host.script().implicitTls) this.#secure();
     else this.#socket.on('data', this.#read);
@@ -214,6 +218,7 @@ export class PeerSession implements PeerSessionState {
       secure: this.secure,
       user: this.user,
       connection: this.number,
+      remoteAddress: this.remoteAddress,
     };
     this.#host.seen(message);
     const answer = this.#host.script().answer({ verb: '.', line: '.', localPart: '' }, this) ?? '250 2.0.0 Accepted';

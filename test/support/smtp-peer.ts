@@ -20,6 +20,7 @@ export interface PeerSessionState {
   readonly user: string | null;
   readonly mailFrom: string | null;
   readonly recipients: readonly string[];
+  readonly remoteAddress: string | null;
 }
 
 /** Reply lines joined by CRLF, without the last CRLF; `drop` closes without a word, `hang` never answers. */
@@ -60,6 +61,8 @@ export interface ReceivedMessage {
   readonly user: string | null;
   /** Number of the connection that brought it, from 1. */
   readonly connection: number;
+  /** Where it came from. */
+  readonly remoteAddress: string | null;
 }
 
 export interface SmtpPeer extends AsyncDisposable {
@@ -102,7 +105,10 @@ const defaults: PeerScript = {
   auth: null,
 };
 
-export async function startSmtpPeer(script: Partial<PeerScript> = {}): Promise<SmtpPeer> {
+export async function startSmtpPeer(
+  script: Partial<PeerScript> = {},
+  at: { readonly host?: string; readonly port?: number } = {},
+): Promise<SmtpPeer> {
   const messages: ReceivedMessage[] = [];
   const seen: ReceivedMessage[] = [];
   const log: string[] = [];
@@ -140,7 +146,7 @@ export async function startSmtpPeer(script: Partial<PeerScript> = {}): Promise<S
     changed(() => log.push('<connected>'));
     session.start();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(at.port ?? 0, at.host ?? '127.0.0.1', resolve));
 
   const peer: SmtpPeer = {
     port: portOf(server.address()),

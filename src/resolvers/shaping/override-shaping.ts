@@ -33,7 +33,16 @@ export const overrideShaping = personalCommand({
   stepUp: true,
   errors: [InvalidInput],
   announces: ['config'],
-  audit: ({ site, source, accountId, reason, suspended, connections, messagesPerSecond, until }: OverrideShapingRequest) => ({
+  audit: ({
+    site,
+    source,
+    accountId,
+    reason,
+    suspended,
+    connections,
+    messagesPerSecond,
+    until,
+  }: OverrideShapingRequest) => ({
     action: 'shaping.override',
     subjectIds: accountId === null ? [] : [encodeId('account', accountId)],
     changes: { site, source, reason, suspended, connections, messagesPerSecond, until },
