@@ -203,9 +203,10 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
   };
 }
 
-/** What is sent together, at one pace; null: it is simulated. */
+/** What is sent together, at one pace; null: it is simulated. To a relay the domains make no difference. */
 function groupOf({ claim, way }: Due & { readonly way: Way }): string | null {
-  return claim.sandboxed ? null : `${claim.domain} ${wayKey(way)}`;
+  if (claim.sandboxed) return null;
+  return way.kind === 'open' && way.via?.kind === 'RELAY' ? wayKey(way) : `${claim.domain} ${wayKey(way)}`;
 }
 
 function lostAttempt(claim: ClaimedRecipient): Settlement['lost'] {

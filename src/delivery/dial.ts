@@ -2,6 +2,7 @@
 import type { Dns, SmtpClient, SmtpConnectResult, SmtpTarget } from '#/runtime/ports.ts';
 import type { Families } from './families.ts';
 import { type Destination, type RouteSettings, targetsOf } from './route.ts';
+import type { SendingSource } from './way.ts';
 
 export interface DialDeps {
   readonly settings: RouteSettings;
@@ -25,13 +26,11 @@ export async function dial(deps: DialDeps, destination: Destination, signal: Abo
     if (usable.length === 0 && targets.length > 0)
       last = failed(`${host} has no address of a family that ${source.key} has`);
     for (const target of usable) {
-      const localAddress = target.address.includes(':') ? source.ipv6 : source.ipv4;
       const options = {
-        heloName: source.heloName,
+        ...leavingFrom(source, target),
         tls: destination.tls,
         verifyCertificate: destination.verifyCertificate,
         ...(destination.auth === null ? {} : { auth: destination.auth }),
-        ...(localAddress === null ? {} : { localAddress }),
         signal,
       };
       let result = await deps.smtp.connect(target, options);
@@ -59,6 +58,12 @@ export async function dial(deps: DialDeps, destination: Destination, signal: Abo
   }
   if (tried.length > 0 || last.phase !== 'connect') deps.dialled(destination, last);
   return last;
+}
+
+/** By the name and address of the source; without one, by the address that the system takes. */
+function leavingFrom({ heloName, ipv4, ipv6 }: SendingSource, { address }: SmtpTarget) {
+  const localAddress = address.includes(':') ? ipv6 : ipv4;
+  return localAddress === null ? { heloName } : { heloName, localAddress };
 }
 
 function failed(failure: string): Extract<SmtpConnectResult, { ok: false }> {

@@ -7,6 +7,7 @@ import type {
   Random,
   SmtpClient,
   SmtpConnectResult,
+  SmtpPhase,
   SmtpReply,
   SmtpTransaction,
 } from '#/runtime/ports.ts';
@@ -71,7 +72,9 @@ export function createOutbound(deps: Deps): Outbound {
     if (via === null) return;
     const { name } = siteOf(hosts);
     if (result.ok) deps.transports.worked(via, name, true);
-    else deps.transports.failed(via, name, result.reply === null ? (result.failure ?? '') : replyText(result.reply));
+    // What goes wrong later at a mail exchanger is between it and its domain.
+    else if (via.kind === 'RELAY' || beforeTls.has(result.phase))
+      deps.transports.failed(via, name, result.reply === null ? (result.failure ?? '') : replyText(result.reply));
   };
   const dialling = { ...deps, families: new Families(deps.clock), dialled };
 
@@ -155,6 +158,9 @@ function toResult(destination: Destination, { session, transaction, connect, hel
 export function refusalReply(route: Extract<Route, { kind: 'refused' }>): SmtpReply {
   return { code: route.code, enhancedCode: route.enhancedCode, text: route.text };
 }
+
+/** Of a session. */
+const beforeTls: ReadonlySet<SmtpPhase> = new Set<SmtpPhase>(['connect', 'greeting', 'ehlo']);
 
 const ASCII = /^[\x00-\x7f]*$/;
 const isAscii = (text: string) => ASCII.test(text);

@@ -112,7 +112,7 @@ function toRelay({ host, port, tls, auth }: RelaySettings, source: SendingSource
   return {
     kind: 'destination',
     // A transport's own: the same host may know another by other credentials.
-    key: via === null ? `relay:${host}:${port}` : via.subject,
+    key: via === null ? `relay:${host}:${port}` : `${via.subject} ${via.version}`,
     transport: 'relay',
     hosts: [host],
     port,
@@ -131,7 +131,7 @@ function toMx(
   hosts: readonly string[],
   { port, ...how }: Pick<Destination, 'port' | 'source' | 'via' | 'named'>,
 ): Destination {
-  const key = `mx:${hosts.toSorted().join(',')}:${port} from ${how.source.key}`;
+  const key = `mx:${hosts.toSorted().join(',')}:${port} from ${how.source.key} ${how.via?.version ?? ''}`;
   return {
     kind: 'destination',
     key,

@@ -131,6 +131,8 @@ export function startShaper(deps: Deps): Shaper {
         );
         paces.set(keyOf(pace), pace);
       }
+      // The staff may have given a relay other limits.
+      pace.site = site;
       pace.lastUsedAt = clock.monotonic();
       if (pace.permits === null) await firstAsks.add(pace);
       return pace;
@@ -169,11 +171,11 @@ function measuresOf({ source }: SitePace, ofSite: readonly MeasureRow[]): readon
 }
 
 /** Null: not shaped. The relay of the settings is the operator's own; one of a transport has the limits that were given. */
-function shapedSiteOf({ transport, hosts, limits, key }: Destination): Site | null {
+function shapedSiteOf({ transport, hosts, limits, via }: Destination): Site | null {
   if (transport === 'mx') return siteOf(hosts);
-  if (limits === null) return null;
+  if (limits === null || via === null) return null;
   const relayLimits = { ...usualLimits, ...limits, connectionsPerMinute: limits.connections * 60 };
-  return { name: key, provider: null, limits: relayLimits, isRelay: true };
+  return { name: via.subject, provider: null, limits: relayLimits, isRelay: true };
 }
 
 function requestOf(pace: SitePace) {

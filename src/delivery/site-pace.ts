@@ -42,7 +42,7 @@ const LONGEST_WAIT_MS = 15 * 60_000;
 const SPREAD_AFTER_SUSPENSION_MS = 60_000;
 
 export class SitePace implements Gate {
-  readonly site: Site;
+  site: Site;
   /** The addresses of ours that it is kept for. */
   readonly source: string;
   readonly #clock: Clock;

@@ -27,8 +27,8 @@ const LOOK_AROUND_MS = 2_000;
 const PRESENCE_MS = 10_000;
 /** Another node has the address: its turn may be at once. */
 const ELSEWHERE_MS = 1_000;
-/** What comes back with a member comes back one after the other. */
-const SPREAD_MS = 10_000;
+/** What comes back with a member comes back one after the other, over half the time that it was out, within these. */
+const SPREAD_MS = { least: 10_000, most: 300_000 } as const;
 const MAX_CAUSE = 500;
 
 interface Deps {
@@ -176,9 +176,12 @@ export function startTransports(deps: Deps): Transports {
 
   const closed = (members: readonly Via[]): Way => {
     const now = clock.now().getTime();
-    const looks = members.flatMap(({ subject }) => health.get(subject)?.lookAt?.getTime() ?? []);
+    const rows = members.flatMap(({ subject }) => health.get(subject) ?? []);
+    const looks = rows.flatMap(({ lookAt }) => lookAt?.getTime() ?? []);
     const next = looks.length === 0 ? now + PRESENCE_MS : Math.max(Math.min(...looks), now + ELSEWHERE_MS);
-    return { kind: 'closed', until: new Date(next + SPREAD_MS * random.uniform()) };
+    const since = Math.min(now, ...rows.flatMap(({ outSince }) => outSince?.getTime() ?? []));
+    const spread = Math.min(Math.max((now - since) / 2, SPREAD_MS.least), SPREAD_MS.most);
+    return { kind: 'closed', until: new Date(next + spread * random.uniform()) };
   };
 
   const wayThrough = async (members: readonly Via[], claim: ClaimedRecipient): Promise<Way> => {

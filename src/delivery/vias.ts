@@ -24,6 +24,7 @@ export function viasOf({ transport, relays, sources }: TransportRows, deps: Deps
       ({ ipv4, ipv6, heloName, weight }): SourceMember => ({
         kind: 'MX',
         transport: transport.name,
+        version: transport.changedAt.toISOString(),
         subject: subjectOfSource({ ipv4, ipv6 }),
         priority: 0,
         weight,
@@ -44,7 +45,8 @@ export function viasOf({ transport, relays, sources }: TransportRows, deps: Deps
       {
         kind: 'RELAY',
         transport: transport.name,
-        subject: subjectOfRelay(transport.id, row),
+        version: transport.changedAt.toISOString(),
+        subject: subjectOfRelay(transport.name, row),
         priority,
         weight,
         relay: { host, port, tls: tlsModes[tls], auth },

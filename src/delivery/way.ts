@@ -20,6 +20,8 @@ export interface RelayLimits {
 interface Member {
   /** The name of the transport. */
   readonly transport: string;
+  /** Connections that were made before a change are not used after it. */
+  readonly version: string;
   /** Under which its health is kept (domain/delivery/transports.ts). */
   readonly subject: string;
   readonly priority: number;

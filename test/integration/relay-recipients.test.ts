@@ -55,6 +55,15 @@ describe('several recipients at a relay', () => {
     );
   });
 
+  test('of whatever domain, for a relay takes them all', async () => {
+    await using stack = new AsyncDisposableStack();
+    const { w, peer } = await worldOf(stack, 10);
+    const to = Array.from({ length: 5 }, (_, n) => `r@receiver-${n}.example`);
+    const id = await w.send({ to });
+    await eventually(w, id).toEqual(to.map(() => 'DELIVERED'));
+    expect(peer.messages.map(({ recipients }) => recipients.toSorted())).toEqual([to]);
+  });
+
   test('of different messages do not', async () => {
     await using stack = new AsyncDisposableStack();
     const { w, peer } = await worldOf(stack, 10);

@@ -119,7 +119,7 @@ describe('a route', () => {
   test('from another source shares no connection', async () => {
     const via = (key: string): SourceMember => {
       const source = { key, ipv4: key, ipv6: null, heloName: 'us.example' };
-      return { kind: 'MX', transport: 't', subject: `source:${key}`, priority: 0, weight: 1, source };
+      return { kind: 'MX', transport: 't', version: '', subject: `source:${key}`, priority: 0, weight: 1, source };
     };
     const keyOf = async (member: SourceMember | null) => {
       const found = await routeFor('plain.example', member, settings, { dns, uniform: () => 0 });

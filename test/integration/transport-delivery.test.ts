@@ -1,6 +1,9 @@
 // Mail through transports: which one it takes, from which address, and what happens when one fails as a whole.
 import { createServer, type Server } from 'node:net';
 import { expect, test, describe } from 'vitest';
+import { writeInSystemScope } from '#/db/scope.ts';
+import { takeLook } from '#/db/transport-health.ts';
+import { subjectOfRelay } from '#/domain/delivery/transports.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { createDns } from '#/runtime/dns.ts';
 import type { Dns } from '#/runtime/ports.ts';
@@ -199,6 +202,20 @@ describe('a relay', () => {
     await expect.poll(() => healthOf(w)).toMatchObject([{ outSince: null, lookAt: null }]);
   });
 
+  test('that is out is looked at by one worker at a time', async () => {
+    await using stack = new AsyncDisposableStack();
+    const peer = stack.use(await startSmtpPeer());
+    const w = await relayWorld(stack, peer.port);
+    const subject = subjectOfRelay('alone', { host: '127.0.0.1', port: peer.port });
+    const now = w.deps.clock.now();
+    const row = { subject, outSince: now, lookAt: now, level: 0, cause: 'x', changedAt: now };
+    await w.deps.db.insertInto('transportHealth').values(row).execute();
+    const look = () =>
+      writeInSystemScope(w.deps.system, now, (scope) => takeLook(scope, subject, new Date(now.getTime() + 60_000)));
+    const taken = await Promise.all(Array.from({ length: 8 }, look));
+    expect(taken.filter(Boolean)).toHaveLength(1);
+  });
+
   test('that lets nobody in (5xx to EHLO, a wrong password) is out, and no recipient bounces', async () => {
     await using stack = new AsyncDisposableStack();
     const peer = stack.use(
@@ -342,8 +359,7 @@ describe('a pool of sources', () => {
     const w = await relayWorld(stack, peer.port);
     await chooseFor(w, await addTransport(w, { name: 'alone', relays: [{ port }] }));
     const now = w.deps.clock.now();
-    const [relay] = await w.deps.db.selectFrom('transportRelays').selectAll().execute();
-    const subject = `relay:${relay?.transportId}/127.0.0.1:${port}`;
+    const subject = subjectOfRelay('alone', { host: '127.0.0.1', port });
     const lookAt = new Date(now.getTime() + 3_600_000);
     await w.deps.db
       .insertInto('transportHealth')

@@ -38,10 +38,10 @@ export function sourceKey({ ipv4, ipv6 }: Source): string {
   return [ipv4, ipv6].filter((address) => address !== null).join(',');
 }
 
-/** Under these names health is kept. A relay is its transport's: two may reach the same host with other credentials. */
+/** Under these names health and pace are kept. A relay is its transport's: two may reach one host with other credentials. */
 export const subjectOfSource = (source: Source): string => `source:${sourceKey(source)}`;
-export const subjectOfRelay = (transportId: string, { host, port }: { readonly host: string; readonly port: number }) =>
-  `relay:${transportId}/${host}:${port}`;
+export const subjectOfRelay = (transport: string, { host, port }: { readonly host: string; readonly port: number }) =>
+  `relay:${transport}/${host}:${port}`;
 
 export interface Member {
   readonly subject: string;

@@ -31,7 +31,7 @@ export async function findTransports({ db, clock }: Pick<Deps, 'db' | 'clock'>):
     ...rows,
     states: new Map([
       ...rows.relays.map((relay): [string, MemberState] => {
-        const subject = subjectOfRelay(relay.transportId, relay);
+        const subject = subjectOfRelay(rows.transport.name, relay);
         return [relay.id, { health: bySubject.get(subject) ?? null, isAbsent: false }];
       }),
       ...rows.sources.map((source): [string, MemberState] => {

@@ -66,8 +66,8 @@ function relayRow(
   return { ...row, credentialsEncrypted: secrets.seal(plain, relaySealPurpose(row)) };
 }
 
-export function subjectsOf({ relays, sources }: TransportRows): string[] {
-  return [...relays.map((relay) => subjectOfRelay(relay.transportId, relay)), ...sources.map(subjectOfSource)];
+export function subjectsOf({ transport, relays, sources }: TransportRows): string[] {
+  return [...relays.map((relay) => subjectOfRelay(transport.name, relay)), ...sources.map(subjectOfSource)];
 }
 
 /** For the audit log: without what credentials are, and whether they were changed. */
