@@ -80,7 +80,9 @@ export class Together {
       const result = await shared.submit(
         members.map(({ recipient }) => recipient),
         async (accepted) => {
-          const held = await Promise.all(accepted.map((index) => members[index]?.beforeFinalDot()));
+          const held = await Promise.all(
+            members.filter((_, index) => accepted.includes(index)).map((member) => member.beforeFinalDot()),
+          );
           // One that another worker has must not get a second copy, and the dot is all recipients' at once.
           if (held.includes(false)) throw new Error('the lease on a recipient was lost');
         },

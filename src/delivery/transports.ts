@@ -4,6 +4,7 @@
 // A member is in use, or out. It goes out when the evidence says so (domain/delivery/transport-health.ts). Then one worker at
 // a time looks whether it works again, with one mail; the pauses between looks grow until one succeeds. Mail that nothing
 // can take goes back to the queue untried.
+import { createBatcher } from '#/db/batcher.ts';
 import type { ClaimedRecipient } from '#/db/delivery-queue.ts';
 import { type SystemScope, writeInSystemScope, writeStatement } from '#/db/scope.ts';
 import {
@@ -104,21 +105,20 @@ export function startTransports(deps: Deps): Transports {
     [somewhere] = await Promise.all([listPresent(system.db, clock.now()), learnHealth()]);
   };
 
-  /** One at a time; who asks while one is under way is answered by the next. */
-  let learning: Promise<void> | null = null;
-  let again: Promise<void> | null = null;
-  const relearn = (): Promise<void> => {
-    if (learning !== null) return (again ??= learning.catch(() => {}).then(() => ((again = null), relearn())));
-    learning = learn().finally(() => (learning = null));
-    return learning;
-  };
+  /** One at a time; who asks while one is under way gets the next. */
+  const readings = createBatcher<null, undefined>(Number.POSITIVE_INFINITY, async (asked) => {
+    await learn();
+    return asked.map(() => undefined);
+  });
+  const relearn = () => readings.add(null);
 
   // Mail must not leave by another way than was chosen, only because this worker has not read it yet.
   const known = Promise.withResolvers<void>();
   const attend = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      await relearn().then(known.resolve, (error: unknown) =>
-        log.warn({ error }, 'transports could not be read; they stay as they are known'),
+      await relearn().then(
+        () => known.resolve(),
+        (error: unknown) => log.warn({ error }, 'transports could not be read; they stay as they are known'),
       );
       await clock.sleep(LOOK_AROUND_MS, stopping.signal);
     }
@@ -234,6 +234,7 @@ export function startTransports(deps: Deps): Transports {
       stopListening();
       stopping.abort();
       await attending;
+      await readings.idle();
     },
   };
 }

@@ -63,15 +63,14 @@ async function streamsOf({ deps, serverId }: DeliveryWorld): Promise<Map<string,
   return new Map(rows.map(({ id, slug }) => [slug, id]));
 }
 
-/** Looks again and again, while time passes. */
-const turning = <T>(clock: FakeClock, ms: number, look: () => Promise<T>) =>
-  expect.poll(
-    async () => {
-      await clock.advance(ms);
-      return look();
-    },
-    { timeout: 20_000, interval: 20 },
-  );
+/** Looks again and again, while time passes, until it is what was expected. */
+async function turning<T>(clock: FakeClock, ms: number, look: () => Promise<T>, expected: T): Promise<void> {
+  const turn = async () => {
+    await clock.advance(ms);
+    return look();
+  };
+  await expect.poll(turn, { timeout: 20_000, interval: 20 }).toEqual(expected);
+}
 
 const waiting = async (w: DeliveryWorld) =>
   (await queueOf(w)).every(({ leaseOwner, dueAt }) => leaseOwner === null && dueAt > w.deps.clock.now());
@@ -184,7 +183,7 @@ describe('a relay', () => {
 
     // A look that fails costs nobody an attempt, and the next comes later.
     const [first] = await healthOf(w);
-    await turning(clock, 1_000, async () => (await healthOf(w))[0]?.level).toBe(1);
+    await turning(clock, 1_000, async () => (await healthOf(w))[0]?.level, 1);
     const [second] = await healthOf(w);
     const pause = (row: typeof first) => (row?.lookAt?.getTime() ?? 0) - (row?.changedAt.getTime() ?? 0);
     expect(pause(second)).toBeGreaterThan(pause(first));
@@ -193,11 +192,7 @@ describe('a relay', () => {
     expect(await w.statuses(held)).toEqual(['QUEUED']);
 
     const peer = stack.use(await startSmtpPeer({}, { port }));
-    await turning(
-      clock,
-      10_000,
-      async () => [...new Set(peer.messages.flatMap(({ recipients }) => recipients))].length,
-    ).toBe(4);
+    await turning(clock, 5_000, async () => new Set(peer.messages.flatMap(({ recipients }) => recipients)).size, 4);
     expect(peer.messages).toHaveLength(4);
     await expect.poll(() => healthOf(w)).toMatchObject([{ outSince: null, lookAt: null }]);
   });
@@ -320,7 +315,7 @@ describe('a pool of sources', () => {
     const to = Array.from({ length: 12 }, (_, n) => `r${n}@receiver.example`);
     const id = await w.send({ to });
     await expect.poll(async () => (await w.statuses(id)).every((status) => status === 'DELAYED')).toBe(true);
-    await turning(clock, 5_000, async () => peer.messages.length).toBe(12);
+    await turning(clock, 5_000, async () => peer.messages.length, 12);
     expect(seen.size).toBe(12);
     for (const from of seen.values()) expect(new Set(from).size).toBe(1);
     expect(new Set([...seen.values()].flat())).toEqual(new Set(['127.0.0.2', '127.0.0.3']));
@@ -348,7 +343,7 @@ describe('a pool of sources', () => {
     expect(await w.statuses(held)).toEqual(['QUEUED']);
 
     const peer = stack.use(await startSmtpPeer({}, { port }));
-    await turning(clock, 5_000, async () => peer.messages.length).toBeGreaterThan(20);
+    await turning(clock, 5_000, async () => peer.messages.length > 20, true);
     await expect.poll(() => healthOf(w)).toMatchObject([{ outSince: null }]);
   });
 
