@@ -69,11 +69,11 @@ export async function deleteTransport(scope: SystemWriteScope, id: string): Prom
   await scope.tx.deleteFrom('transports').where('id', '=', id).execute();
 }
 
-/** Of servers and streams, oldest first; null: of all transports. */
+/** Of servers and streams, oldest first; null: of all transports. Two that are made at once may pass the limit by one. */
 export function listChoices(
   db: SystemScope['db'] | SystemWriteScope['tx'],
   transportId: string | null = null,
-  limit: number = MAX_CHOICES,
+  limit: number = 2 * MAX_CHOICES,
 ): Promise<ChoiceRow[]> {
   const query = db.selectFrom('transportChoices').selectAll().orderBy('id').limit(limit);
   return (transportId === null ? query : query.where('transportId', '=', transportId)).execute();
@@ -88,18 +88,16 @@ export async function countChoices(scope: SystemWriteScope, transportId: string 
   return Number(count);
 }
 
-/** The account of a server that is not deleted, and of its stream where one is named; undefined: there is no such thing. */
+/**
+ * The account of a server, and of its stream where one is named; undefined: there is no such thing. A deleted server too:
+ * what it chose must be taken back before the transport can go.
+ */
 export async function findChooser(
   scope: SystemWriteScope,
   serverId: string,
   streamId: string | null,
 ): Promise<{ readonly accountId: string } | undefined> {
-  const server = await scope.tx
-    .selectFrom('servers')
-    .select('accountId')
-    .where('id', '=', serverId)
-    .where('deletedAt', 'is', null)
-    .executeTakeFirst();
+  const server = await scope.tx.selectFrom('servers').select('accountId').where('id', '=', serverId).executeTakeFirst();
   if (server === undefined || streamId === null) return server;
   const { accountId } = server;
   const stream = await scope.tx

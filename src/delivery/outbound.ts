@@ -35,7 +35,8 @@ export interface Sending {
 }
 
 export interface SendingResult extends AttemptFacts {
-  readonly transport: 'relay' | 'mx';
+  /** The member of a transport that was taken; relay or mx where the settings say where it goes. */
+  readonly transport: string;
   readonly remoteHost: string | null;
   readonly remoteAddress: string | null;
   readonly tls: string | null;
@@ -122,7 +123,7 @@ export function createOutbound(deps: Deps): Outbound {
 }
 
 function toResult(destination: Destination, { session, transaction, connect, heldBack }: JobResult): SendingResult {
-  const { transport } = destination;
+  const transport = destination.via?.subject ?? destination.transport;
   if (transaction !== null) {
     const { reply, phase, inDoubt, failure, transcript } = transaction;
     const [recipientReply] = transaction.recipientReplies;

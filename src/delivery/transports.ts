@@ -70,6 +70,7 @@ export function startTransports(deps: Deps): Transports {
   const looking = new Set<string>();
   let here: ReadonlySet<string> = new Set();
   let somewhere: ReadonlySet<string> = new Set();
+  let announced: ReadonlySet<string> = new Set();
   let announcedAt = Number.NEGATIVE_INFINITY;
 
   const learnHealth = async (): Promise<void> => {
@@ -82,27 +83,29 @@ export function startTransports(deps: Deps): Transports {
     health = next;
   };
 
-  const announce = async (): Promise<void> => {
-    const all = [...vias.values()].flat().filter((via): via is SourceMember => via.kind === 'MX');
-    const addresses = [...new Set(all.flatMap(({ source }) => addressesOf(source)))];
+  /** Says which addresses of the sources this node has: when there are others, and again and again. */
+  const announce = async (sources: readonly SourceMember[]): Promise<void> => {
+    const addresses = [...new Set(sources.flatMap(({ source }) => addressesOf(source)))];
     const now = clock.monotonic();
-    if (addresses.length === 0 || now - announcedAt < PRESENCE_MS) return;
-    announcedAt = now;
+    const isKnown = addresses.every((address) => announced.has(address));
+    if (addresses.length === 0 || (isKnown && now - announcedAt < PRESENCE_MS)) return;
     const found = await Promise.all(addresses.map((address) => deps.maySendFrom(address)));
-    here = new Set(addresses.filter((_, index) => found[index]));
+    const present = addresses.filter((_, index) => found[index]);
     const until = new Date(clock.now().getTime() + 3 * PRESENCE_MS);
-    await writeInSystemScope(system, clock.now(), (scope) => announcePresence(scope, node, [...here], until));
+    await writeInSystemScope(system, clock.now(), (scope) => announcePresence(scope, node, present, until));
+    [here, announced, announcedAt] = [new Set(present), new Set(addresses), now];
   };
 
+  /** All of it changes at once: mail must not find a transport of which nothing else is known yet. */
   const learn = async (): Promise<void> => {
     const [rows, choices] = await Promise.all([listTransports(system.db), listChoices(system.db)]);
-    const before = sourcesOf(vias);
-    vias = new Map(rows.map((row) => [row.transport.id, viasOf(row, deps)]));
+    const next = new Map(rows.map((row) => [row.transport.id, viasOf(row, deps)]));
+    if (next.size > 0) {
+      await announce([...next.values()].flat().filter((via) => via.kind === 'MX'));
+      [somewhere] = await Promise.all([listPresent(system.db, clock.now()), learnHealth()]);
+    }
+    vias = next;
     chosen = new Map(choices.map(({ serverId, streamId, transportId }) => [streamId ?? serverId, transportId]));
-    if (vias.size === 0) return;
-    if (sourcesOf(vias) !== before) announcedAt = Number.NEGATIVE_INFINITY;
-    await announce();
-    [somewhere] = await Promise.all([listPresent(system.db, clock.now()), learnHealth()]);
   };
 
   /** One at a time; who asks while one is under way gets the next. */
@@ -202,9 +205,10 @@ export function startTransports(deps: Deps): Transports {
     return { kind: 'closed', until: new Date(clock.now().getTime() + ELSEWHERE_MS * (0.5 + random.uniform())) };
   };
 
+  /** What was chosen and is not known yet is waited for: mail never falls back to the way of the settings. */
   const wayOf = (claim: ClaimedRecipient): Way | Promise<Way> => {
-    const members = vias.get(chosen.get(claim.streamId) ?? chosen.get(claim.serverId) ?? '');
-    return members === undefined || claim.sandboxed ? AS_SET : wayThrough(members, claim);
+    const id = chosen.get(claim.streamId) ?? chosen.get(claim.serverId);
+    return id === undefined || claim.sandboxed ? AS_SET : wayThrough(vias.get(id) ?? [], claim);
   };
 
   return {
@@ -241,9 +245,4 @@ export function startTransports(deps: Deps): Transports {
 
 function addressesOf({ ipv4, ipv6 }: SourceMember['source']): string[] {
   return [ipv4, ipv6].filter((address) => address !== null);
-}
-
-/** Changes when another source is there. */
-function sourcesOf(vias: ReadonlyMap<string, readonly Via[]>): string {
-  return [...vias.values()].flatMap((members) => members.map(({ subject }) => subject)).join(' ');
 }

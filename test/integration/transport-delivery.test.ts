@@ -287,6 +287,12 @@ describe('a pool of sources', () => {
     );
     expect(peer.log).toContain('EHLO two.acme.example');
     expect(peer.log).toContain('EHLO three.acme.example');
+    await expect
+      .poll(async () => {
+        const attempts = await w.deps.db.selectFrom('deliveryAttempts').select('transport').distinct().execute();
+        return new Set(attempts.map(({ transport }) => transport));
+      })
+      .toEqual(new Set(['source:127.0.0.2', 'source:127.0.0.3']));
     const permits = await w.deps.db.selectFrom('shapingPermits').select(['source', 'site']).execute();
     const site = 'mx:a.receiver.example';
     expect(permits.toSorted((a, b) => a.source.localeCompare(b.source))).toEqual([
