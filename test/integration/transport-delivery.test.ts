@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { expect, test, describe } from 'vitest';
 import { writeInSystemScope } from '#/db/scope.ts';
 import { takeLook } from '#/db/transport-health.ts';
-import { subjectOfRelay } from '#/domain/delivery/transports.ts';
+import { relaySealPurpose, subjectOfRelay } from '#/domain/delivery/transports.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { createDns } from '#/runtime/dns.ts';
 import type { Dns } from '#/runtime/ports.ts';
@@ -226,6 +226,48 @@ describe('a relay', () => {
     for (const id of ids) expect(['QUEUED', 'DELAYED']).toContain((await w.statuses(id))[0]);
   });
 
+  test('that must be spoken to in TLS and does not offer it hears of no mail', async () => {
+    await using stack = new AsyncDisposableStack();
+    const peer = stack.use(await startSmtpPeer());
+    const w = await relayWorld(stack, peer.port, new FakeClock());
+    await chooseFor(w, await addTransport(w, { name: 'strict', relays: [{ port: peer.port, tls: 'REQUIRED' }] }));
+    w.startEngine();
+    for (let index = 0; index < 3; index++) await w.send({ to: [`r${index}@receiver.example`] });
+    await expect.poll(() => healthOf(w)).toMatchObject([{ cause: expect.stringContaining('STARTTLS') }]);
+    expect(peer.log.filter((line) => /^(?:MAIL|AUTH)/.test(line))).toEqual([]);
+  });
+
+  test('that gets other credentials is dialled anew with these', async () => {
+    await using stack = new AsyncDisposableStack();
+    const first = { user: 'first', password: 'one of two passwords' };
+    const peer = stack.use(await startSmtpPeer({ auth: first }));
+    const w = await relayWorld(stack, peer.port);
+    const id = await addTransport(w, { name: 'smart', relays: [{ port: peer.port, credentials: first }] });
+    await chooseFor(w, id);
+    w.startEngine();
+    await w.send({});
+    await peer.until(({ messages }) => messages.length === 1);
+    const second = { user: 'second', password: 'two of two passwords' };
+    peer.setScript({ auth: second });
+    const row = { transportId: id, id: w.deps.ids.next() };
+    const sealed = w.deps.secrets.seal(Buffer.from('second\0two of two passwords'), relaySealPurpose(row));
+    const changedAt = new Date(w.deps.clock.now().getTime() + 1);
+    await w.deps.db.updateTable('transportRelays').set({ id: row.id, credentialsEncrypted: sealed }).execute();
+    await w.deps.db.updateTable('transports').set({ changedAt }).execute();
+    w.deps.channel.nudge('config');
+    // Those on the old connection may still be the first user's.
+    await expect
+      .poll(
+        async () => {
+          await w.send({});
+          return peer.messages.at(-1)?.user;
+        },
+        { timeout: 10_000 },
+      )
+      .toBe('second');
+    expect(await healthOf(w)).toEqual([]);
+  });
+
   test('refuses a recipient without being out: that is the recipient’s', async () => {
     await using stack = new AsyncDisposableStack();
     const peer = stack.use(await startSmtpPeer());
@@ -406,6 +448,17 @@ describe('families', () => {
     await w.send({});
     await six.until(({ messages }) => messages.length === 1);
     expect(four.connections).toBe(0);
+  });
+
+  test('IPv4 takes over where IPv6 does not answer', async () => {
+    await using stack = new AsyncDisposableStack();
+    const four = stack.use(await startSmtpPeer());
+    const w = await mxWorld(stack, four.port, { records: both });
+    await chooseFor(w, await addTransport(w, { name: 'dual', sources: [{ ipv4: '127.0.0.2', ipv6: '::1' }] }));
+    w.startEngine();
+    const id = await w.send({});
+    await expect.poll(() => w.statuses(id)).toEqual(['DELIVERED']);
+    expect(four.messages).toMatchObject([{ remoteAddress: '127.0.0.2' }]);
   });
 
   test('only IPv4 is used where it has none', async () => {
