@@ -60,7 +60,15 @@ import type { Receiver, Recipients } from '#/smtp/inbound/received.ts';
 import { startSubmission } from '#/smtp/submission/submission.ts';
 import { startWebhooks } from '#/webhooks/worker.ts';
 import type { Registry } from 'prom-client';
-import { countCalls, countSettled, showBalance, showInFlight, showWebhooks, smtpCounters } from './app-metrics.ts';
+import {
+  countCalls,
+  countSettled,
+  showBalance,
+  showInFlight,
+  showTransports,
+  showWebhooks,
+  smtpCounters,
+} from './app-metrics.ts';
 
 /** Connections to the database of one process: 20 processes of them fit a PostgreSQL of 300. */
 const DATABASE_CONNECTIONS = 14;
@@ -203,6 +211,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     if (options.metrics !== undefined) {
       showInFlight(options.metrics, delivery);
       showBalance(options.metrics, system, clock);
+      showTransports(options.metrics, system);
     }
   }
   if (config.roles.has('maintenance')) {
