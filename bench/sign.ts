@@ -106,11 +106,24 @@ async function pipeline(
       kind: 'relay',
       relay: { host: '127.0.0.1', port: sink.port, tls: 'opportunistic', auth: null },
     } as const,
+    mxPort: 25,
     allowPrivateNetworks: true,
+    allowMxAliases: false,
+    ourselves: { hosts: new Set<string>(), addresses: new Set<string>() },
   };
+  const transports = { worked() {}, failed() {} };
   const dns = createDns({ servers: ['127.0.0.1:1'], clock: systemClock });
   const smtp = createSmtpClient({ clock: systemClock });
-  const outbound = createOutbound({ settings, smtp, dns, clock: systemClock, random: systemRandom, log, tls });
+  const outbound = createOutbound({
+    settings,
+    smtp,
+    dns,
+    transports,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    tls,
+  });
   const rates: Record<'signed' | 'unsigned', number[]> = { signed: [], unsigned: [] };
   const cpu: Record<'signed' | 'unsigned', number[]> = { signed: [], unsigned: [] };
   for (let run = 0; run <= context.runs; run++) {
@@ -146,7 +159,7 @@ async function sendMany(
   count: number,
 ): Promise<number> {
   const prepare = createPreparation({ signing, returnPaths: null, clock: systemClock, log });
-  const route = await outbound.route('mail.example');
+  const route = await outbound.route('mail.example', null);
   if (route.kind !== 'destination') throw new Error('the relay is no destination');
   const start = performance.now();
   await inFlight(count, IN_FLIGHT, async (n) => {

@@ -1,5 +1,6 @@
 // What a process counts and shows of its roles; app.ts says which.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { listHealth } from '#/db/transport-health.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import { readBalance } from '#/delivery/balance.ts';
 import type { DeliveryEngine } from '#/delivery/engine.ts';
@@ -24,6 +25,24 @@ export function showInFlight(registry: Registry, delivery: DeliveryEngine): void
     registers: [registry],
     collect() {
       this.set(delivery.inFlight);
+    },
+  });
+}
+
+/** Every process reads the same figures. */
+export function showTransports(registry: Registry, system: SystemScope): void {
+  new Gauge({
+    name: 'veredus_transport_member_out',
+    help: '1 for a relay or source of a transport that is out of order, 0 for one that was.',
+    labelNames: ['member'],
+    registers: [registry],
+    aggregator: 'max',
+    async collect() {
+      const rows = await listHealth(system.db).catch(() => null);
+      // Without the database the figures stay what they were.
+      if (rows === null) return;
+      this.reset();
+      for (const { subject, outSince } of rows) this.set({ member: subject }, outSince === null ? 0 : 1);
     },
   });
 }

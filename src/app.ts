@@ -5,7 +5,8 @@ import type { InboundMessageRow } from '#/db/inbound-messages.ts';
 import type { SystemScope } from '#/db/scope.ts';
 import { startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
-import type { RouteSettings } from '#/delivery/route.ts';
+import type { Ourselves, RouteSettings } from '#/delivery/route.ts';
+import { startTransports } from '#/delivery/transports.ts';
 import { createFeed } from '#/events/feed.ts';
 import type { LinkActions } from '#/http/pages/link-pages.ts';
 import { createHttpServer, type TokenSource } from '#/http/server.ts';
@@ -46,6 +47,7 @@ import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createLoad } from '#/runtime/load.ts';
+import { localAddresses, maySendFrom } from '#/runtime/local-addresses.ts';
 import { readTrust } from '#/runtime/trust.ts';
 import type { Clock, Dns, Log, Random } from '#/runtime/ports.ts';
 import { createPasswords } from '#/runtime/password-hash.ts';
@@ -64,7 +66,15 @@ import { startWebhooks } from '#/webhooks/worker.ts';
 import type { Registry } from 'prom-client';
 import { createBase } from './base.ts';
 import { startOutboundTls } from './app-outbound-tls.ts';
-import { countCalls, countSettled, showBalance, showInFlight, showWebhooks, smtpCounters } from './app-metrics.ts';
+import {
+  countCalls,
+  countSettled,
+  showBalance,
+  showInFlight,
+  showTransports,
+  showWebhooks,
+  smtpCounters,
+} from './app-metrics.ts';
 
 export interface NodeOptions {
   /** `secretKeys` are those of runtime/secret-keys.ts, never null. */
@@ -140,10 +150,11 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   };
 
   if (config.roles.has('delivery')) {
-    const settings = { ...routeSettings(config), heloName: config.heloName };
+    const settings = routeSettings(config);
+    const transports = stack.use(startTransports({ system, clock, ids, random, log, channel, secrets, maySendFrom }));
     const smtp = createSmtpClient({ clock, trust, timeouts: config.smtpTimeouts });
     const tls = startOutboundTls(stack, config, { ...deps, trust });
-    const outbound = createOutbound({ settings, smtp, dns, clock, random, log, tls });
+    const outbound = createOutbound({ settings, smtp, dns, clock, random, log, tls, transports });
     const senderKeys = createSenderKeys({ db, clock, channel, secrets });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
     const onSettled = options.metrics === undefined ? {} : { onSettled: countSettled(options.metrics) };
@@ -156,6 +167,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
         log,
         channel,
         outbound,
+        transports,
         signing: config.signing === 'off' ? null : senderKeys,
         returnPaths: {
           secret: deps.returnPathSecret,
@@ -170,6 +182,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     if (options.metrics !== undefined) {
       showInFlight(options.metrics, delivery);
       showBalance(options.metrics, system, clock);
+      showTransports(options.metrics, system);
     }
   }
   if (config.roles.has('maintenance')) {
@@ -338,11 +351,20 @@ function authentication(tokens: TokenCheck, sessions: SessionCheck): TokenSource
 }
 
 function routeSettings(config: Config): RouteSettings {
-  const { allowPrivateNetworks } = config;
-  if (config.outbound === 'relay' && config.relay !== null) {
-    return { outbound: { kind: 'relay', relay: config.relay }, allowPrivateNetworks };
-  }
-  return { outbound: { kind: 'mx', port: config.mxPort }, allowPrivateNetworks };
+  const { allowPrivateNetworks, allowMxAliases, heloName, mxPort, relay } = config;
+  const outbound =
+    config.outbound === 'relay' && relay !== null
+      ? { kind: 'relay' as const, relay }
+      : { kind: 'mx' as const, port: mxPort };
+  return { outbound, heloName, mxPort, allowPrivateNetworks, allowMxAliases, ourselves: ourselvesOf(config) };
+}
+
+/** A node that takes mail from the world takes it for those it knows and relays for nobody: nothing can go in a circle. */
+function ourselvesOf({ roles, inboundPort, heloName, mailHost }: Config): Ourselves {
+  if (roles.has('inbound') && inboundPort > 0) return { hosts: new Set(), addresses: new Set() };
+  // Mail for the mail host is for the nodes that take it, and these may be others.
+  const hosts = [heloName.toLowerCase()].filter((name) => name !== mailHost);
+  return { hosts: new Set(hosts), addresses: new Set(localAddresses()) };
 }
 
 async function isReady(system: SystemScope): Promise<boolean> {

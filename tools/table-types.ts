@@ -9,6 +9,8 @@ const overrides: Readonly<Record<string, string>> = {
   'messages.metadata': 'Record<string, string>',
   'sending_pauses.evidence': 'Record<string, unknown>',
   'shaping_measures.kind': `'SLOW' | 'ONE_CONNECTION' | 'SUSPEND' | 'LIMITS'`,
+  'transports.kind': `'MX' | 'RELAY'`,
+  'transport_relays.tls': `'OPPORTUNISTIC' | 'REQUIRED' | 'IMPLICIT'`,
   'second_factor_challenges.purpose': `'ENROLL_TOTP' | 'ENROLL_PASSKEY' | 'VERIFY_PASSKEY'`,
 };
 

@@ -1031,6 +1031,80 @@ create table tls_session_counts (
   constraint tls_session_counts_day_check CHECK ((day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'::text))
 );
 
+create table transport_choices (
+  account_id uuid not null,
+  id uuid not null,
+  server_id uuid not null,
+  stream_id uuid,
+  transport_id uuid not null,
+  chosen_at timestamp with time zone not null,
+  constraint transport_choices_pkey PRIMARY KEY (account_id, id),
+  constraint transport_choices_account_id_server_id_stream_id_key UNIQUE NULLS NOT DISTINCT (account_id, server_id, stream_id),
+  constraint transport_choices_account_id_server_id_fkey FOREIGN KEY (account_id, server_id) REFERENCES servers(account_id, id),
+  constraint transport_choices_account_id_stream_id_fkey FOREIGN KEY (account_id, stream_id) REFERENCES message_streams(account_id, id),
+  constraint transport_choices_transport_id_fkey FOREIGN KEY (transport_id) REFERENCES transports(id)
+);
+CREATE INDEX transport_choices_transport ON transport_choices USING btree (transport_id);
+
+create table transport_health (
+  subject text not null,
+  out_since timestamp with time zone,
+  look_at timestamp with time zone,
+  level integer not null,
+  cause text not null,
+  changed_at timestamp with time zone not null,
+  constraint transport_health_pkey PRIMARY KEY (subject)
+);
+
+create table transport_presence (
+  address text not null,
+  node uuid not null,
+  until timestamp with time zone not null,
+  constraint transport_presence_pkey PRIMARY KEY (address, node)
+);
+
+create table transport_relays (
+  transport_id uuid not null,
+  id uuid not null,
+  host text not null,
+  port integer not null,
+  tls text not null,
+  credentials_encrypted bytea,
+  priority integer not null,
+  weight integer not null,
+  constraint transport_relays_pkey PRIMARY KEY (transport_id, id),
+  constraint transport_relays_transport_id_host_port_key UNIQUE (transport_id, host, port),
+  constraint transport_relays_transport_id_fkey FOREIGN KEY (transport_id) REFERENCES transports(id) ON DELETE CASCADE,
+  constraint transport_relays_tls_check CHECK ((tls = ANY (ARRAY['OPPORTUNISTIC'::text, 'REQUIRED'::text, 'IMPLICIT'::text])))
+);
+
+create table transport_sources (
+  transport_id uuid not null,
+  id uuid not null,
+  ipv4 text,
+  ipv6 text,
+  helo_name text not null,
+  weight integer not null,
+  constraint transport_sources_pkey PRIMARY KEY (transport_id, id),
+  constraint transport_sources_transport_id_fkey FOREIGN KEY (transport_id) REFERENCES transports(id) ON DELETE CASCADE,
+  constraint transport_sources_check CHECK (((ipv4 IS NOT NULL) OR (ipv6 IS NOT NULL)))
+);
+
+create table transports (
+  id uuid not null,
+  name text not null,
+  kind text not null,
+  recipients_per_transaction integer default 1 not null,
+  connections integer,
+  messages_per_connection integer,
+  messages_per_second real,
+  created_at timestamp with time zone not null,
+  changed_at timestamp with time zone not null,
+  constraint transports_pkey PRIMARY KEY (id),
+  constraint transports_name_key UNIQUE (name),
+  constraint transports_kind_check CHECK ((kind = ANY (ARRAY['MX'::text, 'RELAY'::text])))
+);
+
 create table two_factor_methods (
   user_id uuid not null,
   id uuid not null,

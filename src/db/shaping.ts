@@ -47,10 +47,16 @@ export async function lendPermits(
 }
 
 /** Of sites that this worker has no more to do with; and those that died with their workers, of all. */
-export async function returnPermits(scope: SystemWriteScope, owner: string, sites: readonly string[]): Promise<void> {
+export async function returnPermits(
+  scope: SystemWriteScope,
+  owner: string,
+  places: readonly { readonly source: string; readonly site: string }[],
+): Promise<void> {
+  const sources = places.map(({ source }) => source);
+  const sites = places.map(({ site }) => site);
   await sql`
-    delete from shaping_permits where expires_at < ${scope.now}
-      or (owner = ${owner}::uuid and site = any(${array('text', sites)}))`.execute(scope.tx);
+    delete from shaping_permits where expires_at < ${scope.now} or (owner = ${owner}::uuid and (source, site) in (
+      select * from unnest(${array('text', sources)}, ${array('text', sites)})))`.execute(scope.tx);
 }
 
 /** Those that hold, oldest first. */
@@ -95,14 +101,15 @@ export async function insertMeasure(scope: SystemWriteScope, measure: MeasureRow
 /** Ends all that hold for the site, or for what the account sends to it. Answers how many. */
 export async function endMeasures(
   scope: SystemWriteScope,
-  about: { readonly source: string; readonly site: string; readonly forAccountId: string | null },
+  /** `source` null: whatever the source. */
+  about: { readonly source: string | null; readonly site: string; readonly forAccountId: string | null },
 ): Promise<number> {
-  const { numUpdatedRows } = await scope.tx
+  const query = scope.tx
     .updateTable('shapingMeasures')
     .set({ endedAt: scope.now })
     .where('endedAt', 'is', null)
-    .where('source', '=', about.source)
-    .where('site', '=', about.site)
+    .where('site', '=', about.site);
+  const { numUpdatedRows } = await (about.source === null ? query : query.where('source', '=', about.source))
     .where(sql<boolean>`for_account_id is not distinct from ${about.forAccountId}::uuid`)
     .executeTakeFirstOrThrow();
   return Number(numUpdatedRows);

@@ -800,6 +800,62 @@ export interface TlsSessionCountsTable {
   sessions: number;
 }
 
+export interface TransportChoicesTable {
+  accountId: string;
+  id: string;
+  serverId: string;
+  streamId: string | null;
+  transportId: string;
+  chosenAt: Date;
+}
+
+export interface TransportHealthTable {
+  subject: string;
+  outSince: Date | null;
+  lookAt: Date | null;
+  level: number;
+  cause: string;
+  changedAt: Date;
+}
+
+export interface TransportPresenceTable {
+  address: string;
+  node: string;
+  until: Date;
+}
+
+export interface TransportRelaysTable {
+  transportId: string;
+  id: string;
+  host: string;
+  port: number;
+  tls: 'OPPORTUNISTIC' | 'REQUIRED' | 'IMPLICIT';
+  credentialsEncrypted: Buffer | null;
+  priority: number;
+  weight: number;
+}
+
+export interface TransportSourcesTable {
+  transportId: string;
+  id: string;
+  ipv4: string | null;
+  ipv6: string | null;
+  heloName: string;
+  weight: number;
+}
+
+export interface TransportsTable {
+  id: string;
+  name: string;
+  kind: 'MX' | 'RELAY';
+  recipientsPerTransaction: Generated<number>;
+  connections: number | null;
+  messagesPerConnection: number | null;
+  messagesPerSecond: number | null;
+  createdAt: Date;
+  changedAt: Date;
+}
+
 export interface TwoFactorMethodsTable {
   userId: string;
   id: string;
@@ -962,6 +1018,12 @@ export interface DB {
   tlsReports: TlsReportsTable;
   tlsReportsDue: TlsReportsDueTable;
   tlsSessionCounts: TlsSessionCountsTable;
+  transportChoices: TransportChoicesTable;
+  transportHealth: TransportHealthTable;
+  transportPresence: TransportPresenceTable;
+  transportRelays: TransportRelaysTable;
+  transportSources: TransportSourcesTable;
+  transports: TransportsTable;
   twoFactorMethods: TwoFactorMethodsTable;
   users: UsersTable;
   verifiedDomains: VerifiedDomainsTable;

@@ -110,6 +110,11 @@ export function replyText({ code, enhancedCode, text }: SmtpReply): string {
   return [code, enhancedCode, text].filter((part) => part !== null && part !== '').join(' ');
 }
 
+/** The peer has heard of no recipient yet: whatever it said, it is about us. */
+export function isBeforeMail(phase: SmtpPhase): boolean {
+  return kindOfPhase(phase) === 'connection' && phase !== 'rset' && phase !== 'quit';
+}
+
 function kindOfPhase(phase: SmtpPhase): 'connection' | 'mail' | 'recipient' | 'content' {
   switch (phase) {
     case 'mail':

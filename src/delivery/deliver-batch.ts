@@ -10,7 +10,7 @@ import { reversePathOf } from '#/mail/reverse-path.ts';
 import type { Clock, Ids, Log, Random } from '#/runtime/ports.ts';
 import { failureOf } from '#/domain/delivery/retry.ts';
 import { statusOfOverdue } from '#/domain/delivery/states.ts';
-import { type Circumstances, type Decision, decide, defer, doubt, ownTrouble } from './decision.ts';
+import { type Circumstances, type Decision, decide, defer, doubt, isBeforeMail, ownTrouble } from './decision.ts';
 import type { Ledger } from './ledger.ts';
 import type { PausedPlaces, PausedSet } from './paused-places.ts';
 import { type Outbound, refusalReply, type SendingResult } from './outbound.ts';
@@ -20,6 +20,8 @@ import { simulate } from './sandbox.ts';
 import type { Shaper } from './shaper.ts';
 import type { SitePace } from './site-pace.ts';
 import { createPreparation, type ReturnPaths, type SigningKeys } from './signing.ts';
+import type { Transports } from './transports.ts';
+import { type Way, wayKey } from './way.ts';
 
 /** On an attempt that began and for which no connection could be had; nobody was called. */
 const HELD_BACK = 'no connection may be opened to this receiver for now';
@@ -34,6 +36,7 @@ export interface BatchDeps {
   readonly log: Log;
   readonly outbound: Outbound;
   readonly shaper: Shaper;
+  readonly transports: Transports;
   readonly ledger: Ledger;
   readonly paused: PausedPlaces;
   /** Null: nothing is signed. */
@@ -143,13 +146,17 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
     }
   };
 
+  const giveBack = ({ claim, stored: { message }, lost }: Due, later: Date): void => {
+    const dueAt = later < claim.deliverBy ? later : claim.deliverBy;
+    void settle({ claim, message, attempt: null, lost, decision: { status: 'RETURNED', dueAt } });
+  };
+
   /** What the site takes no more of for now goes back untried, and comes again when there may be room. */
   const admit = (items: readonly Due[], pace: SitePace): readonly Due[] =>
     items.filter(({ claim, stored, lost }) => {
       const later = pace.admit(claim.accountId);
       if (later === null) return true;
-      const dueAt = later < claim.deliverBy ? later : claim.deliverBy;
-      void settle({ claim, message: stored.message, attempt: null, lost, decision: { status: 'RETURNED', dueAt } });
+      giveBack({ claim, stored, lost }, later);
       return false;
     });
 
@@ -181,7 +188,9 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
         },
       });
       if (pace !== null) deps.shaper.observe(pace, claim.accountId, sent);
-      if (sent.heldBack) return returned();
+      // What a transport cannot take as a whole is not the recipient's: it waits until a part of it is in order.
+      if (sent.heldBack || (isBeforeMail(sent.phase) && to.via !== null && deps.transports.isOut(to.via)))
+        return returned();
       const unsent = sent.reply === null && !sent.inDoubt;
       return unsent && deps.stopping.aborted ? returned() : decide(sent, circumstances(claim));
     };
@@ -203,11 +212,20 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
 
   return async (claims) => {
     const [stored, paused] = await Promise.all([loadForDelivery(deps.system, claims), deps.paused.now()]);
-    const due = sortOut(claims, stored, paused);
-    for (const [domain, items] of Map.groupBy(due, ({ claim }) => (claim.sandboxed ? null : claim.domain))) {
-      void begin(items, domain === null ? Promise.resolve(null) : deps.outbound.route(domain));
+    const due = await deps.transports.withWays(sortOut(claims, stored, paused));
+    for (const [key, items] of Map.groupBy(due, groupOf)) {
+      const [first] = items;
+      if (first === undefined || key === null) void begin(items, Promise.resolve(null));
+      else if (first.way.kind === 'open') void begin(items, deps.outbound.route(first.claim.domain, first.way.via));
+      else for (const item of items) if (item.way.kind === 'closed') giveBack(item, item.way.until);
     }
   };
+}
+
+/** What is sent together, at one pace; null: it is simulated. To a relay the domains make no difference. */
+function groupOf({ claim, way }: Due & { readonly way: Way }): string | null {
+  if (claim.sandboxed) return null;
+  return way.kind === 'open' && way.via?.kind === 'RELAY' ? wayKey(way) : `${claim.domain} ${wayKey(way)}`;
 }
 
 function lostAttempt(claim: ClaimedRecipient): Settlement['lost'] {

@@ -1,19 +1,25 @@
-// From a destination to an open session: its hosts in order, each host's addresses in order, TLS as the plan demands it.
+// From a destination to an open session: its hosts in order, each host's addresses in order, from the addresses of its
+// source, TLS as the plan demands it.
 import type { TlsaRecord, TlsFlaw } from '#/domain/delivery/tls.ts';
 import type { Dns, SmtpClient, SmtpConnectOptions, SmtpConnectResult, SmtpTarget } from '#/runtime/ports.ts';
+import type { Families } from './families.ts';
 import { type Destination, type RouteSettings, targetsOf } from './route.ts';
 import type { BrokenTls } from './tls/broken-tls.ts';
 import type { Dane } from './tls/dane.ts';
 import type { TlsFailure, TlsUse } from './tls/outcome.ts';
 import { type HostRule, ruleFor, type TlsPlan } from './tls/plan.ts';
+import type { SendingSource } from './way.ts';
 
 export interface DialDeps {
-  readonly settings: RouteSettings & { readonly heloName: string };
+  readonly settings: RouteSettings;
   readonly smtp: SmtpClient;
   readonly dns: Dns;
   /** Null: the resolver does not validate. */
   readonly dane: Dane | null;
   readonly broken: BrokenTls;
+  readonly families: Families;
+  /** Told of what came of a dial, unless there was nothing to dial. */
+  dialled(destination: Destination, result: SmtpConnectResult): void;
 }
 
 export interface Dialled {
@@ -30,7 +36,10 @@ export async function dial(
   plan: TlsPlan,
   signal: AbortSignal,
 ): Promise<Dialled> {
+  const { families } = deps;
+  const { source } = destination;
   const failures: TlsFailure[] = [];
+  const tried: SmtpTarget[] = [];
   let last: Failed = failed('no host could be tried');
   for (const host of destination.hosts) {
     const rule = await ruleOf(deps, destination, plan, host);
@@ -43,13 +52,26 @@ export async function dial(
     const tlsa = options.tlsa ?? [];
     const { targets, reason } = await targetsOf(host, destination, deps.settings, deps.dns);
     if (reason !== null) last = failed(reason);
-    for (const target of targets) {
+    const usable = families.usable(source, targets);
+    if (usable.length === 0 && targets.length > 0)
+      last = failed(`${host} has no address of a family that ${source.key} has`);
+    for (const target of usable) {
       const { result, plain } = await call(deps, destination, target, rule, signal);
-      if (result.ok || signal.aborted) return { result, use: { standing, tlsa, flaw: plain, failures } };
+      if (signal.aborted) return { result, use: { standing, tlsa, flaw: plain, failures } };
+      if (result.ok) {
+        families.worked(source, target, tried);
+        deps.dialled(destination, result);
+        return { result, use: { standing, tlsa, flaw: plain, failures } };
+      }
+      if (result.phase === 'connect') {
+        families.failed(source, target, result.failure);
+        tried.push(target);
+      }
       last = standing === null ? result : inTheNameOf(standing, result);
       if (result.flaw !== null) failures.push(failureOf(standing, result.flaw, target, tlsa));
     }
   }
+  if (tried.length > 0 || last.phase !== 'connect') deps.dialled(destination, last);
   return { result: last, use: { standing: null, tlsa: [], flaw: null, failures } };
 }
 
@@ -62,13 +84,13 @@ async function ruleOf(deps: DialDeps, destination: Destination, plan: TlsPlan, h
 /** `plain`: why a session that might have been encrypted is not. */
 async function call(
   deps: DialDeps,
-  { auth }: Destination,
+  { auth, source }: Destination,
   target: SmtpTarget,
   { standing, options: tlsOptions }: Extract<HostRule, { kind: 'dial' }>,
   signal: AbortSignal,
 ): Promise<{ readonly result: SmtpConnectResult; readonly plain: TlsFlaw | null }> {
   const options: SmtpConnectOptions = {
-    heloName: deps.settings.heloName,
+    ...leavingFrom(source, target),
     ...tlsOptions,
     ...(auth === null ? {} : { auth }),
     signal,
@@ -84,6 +106,12 @@ async function call(
   const again = await deps.smtp.connect(target, { ...options, tls: 'none' });
   if (again.ok && result.reply === null) deps.broken.remember(peer, plain);
   return { result: again, plain };
+}
+
+/** By the name and address of the source; without one, by the address that the system takes. */
+function leavingFrom({ heloName, ipv4, ipv6 }: SendingSource, { address }: SmtpTarget) {
+  const localAddress = address.includes(':') ? ipv6 : ipv4;
+  return localAddress === null ? { heloName } : { heloName, localAddress };
 }
 
 function failureOf(

@@ -21,6 +21,7 @@ import { createLedger } from './ledger.ts';
 import type { Outbound } from './outbound.ts';
 import { startShaper } from './shaper.ts';
 import type { ReturnPaths, SigningKeys } from './signing.ts';
+import type { Transports } from './transports.ts';
 
 /** Recipients that one process holds at once: they and their content are what it keeps in memory. */
 const MAX_IN_FLIGHT = 600;
@@ -57,6 +58,7 @@ export interface EngineDeps {
   readonly log: Log;
   readonly channel: Channel;
   readonly outbound: Outbound;
+  readonly transports: Transports;
   /** Null: the operator's relay signs. */
   readonly signing: SigningKeys | null;
   /** Null: all mail travels under its From address. */

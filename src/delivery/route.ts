@@ -1,22 +1,36 @@
 // Where a domain's mail goes: all through one relay, or to the domain's own mail exchangers (RFC 5321 §5.1).
 import { isIP } from 'node:net';
 import { isPublicAddress } from '#/domain/public-address.ts';
-import type { Dns, SmtpConnectOptions, SmtpTarget } from '#/runtime/ports.ts';
+import { DEFAULT_SOURCE } from '#/domain/delivery/transports.ts';
+import type { AddressAnswer, Dns, SmtpConnectOptions, SmtpTarget } from '#/runtime/ports.ts';
 import type { DomainSecurity } from './tls/plan.ts';
+import type { RelayLimits, SendingSource, Via } from './way.ts';
 
 export interface RelaySettings {
   readonly host: string;
   readonly port: number;
-  readonly tls: 'implicit' | 'opportunistic';
+  readonly tls: 'implicit' | 'opportunistic' | 'required';
   readonly auth: { readonly user: string; readonly password: string } | null;
+}
+
+/** What is this installation itself, where nobody takes mail from the world: mail that is led there goes in a circle. */
+export interface Ourselves {
+  readonly hosts: ReadonlySet<string>;
+  readonly addresses: ReadonlySet<string>;
 }
 
 export interface RouteSettings {
   readonly outbound:
     | { readonly kind: 'mx'; readonly port: number }
     | { readonly kind: 'relay'; readonly relay: RelaySettings };
-  /** Mail to private and loopback addresses: for test networks. */
+  readonly heloName: string;
+  /** Of transports that deliver to mail exchangers. */
+  readonly mxPort: number;
+  /** Mail to private, loopback and own addresses: for test networks. */
   readonly allowPrivateNetworks: boolean;
+  /** Mail exchangers that are aliases (RFC 5321 §5.1 forbids them). */
+  readonly allowMxAliases: boolean;
+  readonly ourselves: Ourselves;
 }
 
 export interface Destination {
@@ -32,6 +46,14 @@ export interface Destination {
   readonly auth: { readonly user: string; readonly password: string } | null;
   /** What the recipient's domain has published about TLS; null for a relay, which is the operator's own. */
   readonly security: DomainSecurity | null;
+  readonly source: SendingSource;
+  /** The hosts are the word of an MX record, which may not name an alias. */
+  readonly named: boolean;
+  /** The member of a transport that it goes through; null: the settings say where it goes. */
+  readonly via: Via | null;
+  /** Of a relay of a transport; null: the receiving site's, or none. */
+  readonly limits: RelayLimits | null;
+  readonly recipientsPerTransaction: number;
 }
 
 export type Route =
@@ -48,25 +70,34 @@ export type Route =
 
 /** A domain may name any number of hosts; past this it wastes everybody's time. */
 const MAX_HOSTS = 10;
-/** Addresses of one host that are tried. */
+/** Addresses of one host that are tried, of each family: many of one must not hide those of the other. */
 const MAX_ADDRESSES = 4;
 
 export async function routeFor(
   domain: string,
+  via: Via | null,
   settings: RouteSettings,
   deps: { readonly dns: Dns; readonly uniform: () => number },
 ): Promise<Route> {
-  if (settings.outbound.kind === 'relay') return toRelay(settings.outbound.relay);
-  const { port } = settings.outbound;
+  const { outbound, heloName } = settings;
+  const usual: SendingSource = { key: DEFAULT_SOURCE, ipv4: null, ipv6: null, heloName };
+  if (via?.kind === 'RELAY') return toRelay(via.relay, usual, via);
+  if (via === null && outbound.kind === 'relay') return toRelay(outbound.relay, usual, null);
+  const source = via?.source ?? usual;
+  const port = via === null && outbound.kind === 'mx' ? outbound.port : settings.mxPort;
   const answer = await deps.dns.mx(domain);
   switch (answer.kind) {
     case 'hosts': {
       const usable = answer.hosts.filter(({ exchange }) => isIP(exchange) === 0);
       if (usable.length === 0) return { kind: 'unresolved', reason: `${domain} names no host as its mail exchanger` };
-      return toMx(inOrder(usable, deps.uniform), port);
+      const onward = beforeOurselves(usable, settings.ourselves);
+      if (onward.length === 0) {
+        return { kind: 'unresolved', reason: `the mail exchanger of ${domain} is this installation: mail would loop` };
+      }
+      return toMx(inOrder(onward, deps.uniform), { port, source, via, named: true });
     }
     case 'none':
-      return toMx([domain], port);
+      return toMx([domain], { port, source, via, named: false });
     case 'null-mx':
       return { kind: 'refused', code: 556, enhancedCode: '5.1.10', text: `${domain} accepts no mail (null MX)` };
     case 'no-such-domain':
@@ -78,12 +109,13 @@ export async function routeFor(
   }
 }
 
-function toRelay({ host, port, tls, auth }: RelaySettings): Destination {
-  // A login must not be given to whoever answers: with it, and with implicit TLS, the certificate must be right.
-  const verifyCertificate = tls === 'implicit' || auth !== null;
+function toRelay({ host, port, tls, auth }: RelaySettings, source: SendingSource, via: Via | null): Destination {
+  // A login must not be given to whoever answers: with it, and where TLS is asked for, the certificate must be right.
+  const verifyCertificate = tls !== 'opportunistic' || auth !== null;
   return {
     kind: 'destination',
-    key: `relay:${host}:${port}`,
+    // A transport's own: the same host may know another by other credentials.
+    key: via === null ? `relay:${host}:${port}` : `${via.subject} ${via.version}`,
     transport: 'relay',
     hosts: [host],
     port,
@@ -91,11 +123,19 @@ function toRelay({ host, port, tls, auth }: RelaySettings): Destination {
     verifyCertificate,
     auth,
     security: null,
+    source,
+    named: false,
+    via,
+    limits: via?.kind === 'RELAY' ? via.limits : null,
+    recipientsPerTransaction: via?.kind === 'RELAY' ? via.recipientsPerTransaction : 1,
   };
 }
 
-function toMx(hosts: readonly string[], port: number): Destination {
-  const key = `mx:${hosts.toSorted().join(',')}:${port}`;
+function toMx(
+  hosts: readonly string[],
+  { port, ...how }: Pick<Destination, 'port' | 'source' | 'via' | 'named'>,
+): Destination {
+  const key = `mx:${hosts.toSorted().join(',')}:${port} from ${how.source.key} ${how.via?.version ?? ''}`;
   return {
     kind: 'destination',
     key,
@@ -106,11 +146,24 @@ function toMx(hosts: readonly string[], port: number): Destination {
     verifyCertificate: false,
     auth: null,
     security: null,
+    limits: null,
+    // Reverse-path, tracking and unsubscribe links are each recipient's own.
+    recipientsPerTransaction: 1,
+    ...how,
   };
 }
 
+type Exchange = { readonly exchange: string; readonly preference: number };
+
+/** RFC 5321 §5.1: who finds itself among the exchangers goes only to those that are preferred to it. */
+function beforeOurselves(hosts: readonly Exchange[], { hosts: ours }: Ourselves): readonly Exchange[] {
+  const own = hosts.filter(({ exchange }) => ours.has(exchange)).map(({ preference }) => preference);
+  const least = Math.min(...own);
+  return hosts.filter(({ preference }) => preference < least);
+}
+
 /** By preference, equals in random order (RFC 5321 §5.1). */
-function inOrder(hosts: readonly { exchange: string; preference: number }[], uniform: () => number): string[] {
+function inOrder(hosts: readonly Exchange[], uniform: () => number): string[] {
   return hosts
     .map((host) => ({ ...host, tie: uniform() }))
     .sort((a, b) => a.preference - b.preference || a.tie - b.tie)
@@ -128,12 +181,31 @@ export async function targetsOf(
   if (destination.transport === 'relay' && host === 'localhost') {
     return { targets: [{ host, address: '127.0.0.1', port }], reason: null };
   }
-  const answer = isIP(host) === 0 ? await dns.addresses(host) : { kind: 'addresses' as const, addresses: [host] };
-  if (answer.kind === 'failed') return { targets: [], reason: `DNS lookup of ${host} failed: ${answer.reason}` };
-  if (answer.kind === 'none') return { targets: [], reason: `${host} has no address` };
+  const none = (reason: string) => ({ targets: [], reason });
+  const relay = destination.transport === 'relay';
+  const asked = destination.named && !settings.allowMxAliases ? aliasOf(host, dns) : null;
+  const answer = await addressesOf(host, dns);
+  const alias = await asked;
+  if (alias !== null) return none(`${host} is an alias (of ${alias}), which an MX record must not name`);
+  if (answer.kind === 'failed') return none(`DNS lookup of ${host} failed: ${answer.reason}`);
+  if (answer.kind === 'none') return none(`${host} has no address`);
   // The relay is the operator's own word; a mail exchanger is a stranger's, and must not lead us into our own network.
-  const free = destination.transport === 'relay' || settings.allowPrivateNetworks;
-  const addresses = free ? answer.addresses : answer.addresses.filter(isPublicAddress);
-  if (addresses.length === 0) return { targets: [], reason: `${host} has no public address` };
-  return { targets: addresses.slice(0, MAX_ADDRESSES).map((address) => ({ host, address, port })), reason: null };
+  const free = relay || settings.allowPrivateNetworks;
+  const known = free ? answer.addresses : answer.addresses.filter(isPublicAddress);
+  if (known.length === 0) return none(`${host} has no public address`);
+  const addresses = free ? known : known.filter((address) => !settings.ourselves.addresses.has(address));
+  if (addresses.length === 0) return none(`${host} is this installation: mail would loop`);
+  const six = addresses.filter((address) => isIP(address) === 6).slice(0, MAX_ADDRESSES);
+  const four = addresses.filter((address) => isIP(address) === 4).slice(0, MAX_ADDRESSES);
+  return { targets: [...six, ...four].map((address) => ({ host, address, port })), reason: null };
+}
+
+async function addressesOf(host: string, dns: Dns): Promise<AddressAnswer> {
+  return isIP(host) === 0 ? dns.addresses(host) : { kind: 'addresses', addresses: [host] };
+}
+
+/** Null: none. What cannot be found out is let be: the addresses are there or they are not. */
+async function aliasOf(host: string, dns: Dns): Promise<string | null> {
+  const answer = await dns.cname(host);
+  return answer.kind === 'chain' ? (answer.names[0] ?? null) : null;
 }

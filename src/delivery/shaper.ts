@@ -4,15 +4,14 @@ import { addMeasure, lendPermits, listOpenMeasures, type MeasureRow, returnPermi
 import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import { partLeft } from '#/domain/delivery/measures.ts';
 import { type Signal, signalOf } from '#/domain/delivery/reply-rules.ts';
-import { siteOf } from '#/domain/delivery/sites.ts';
+import { type Site, siteOf, usualLimits } from '#/domain/delivery/sites.ts';
+import { EVERY_SOURCE } from '#/domain/delivery/transports.ts';
 import type { Channel, Clock, Ids, Log, Random } from '#/runtime/ports.ts';
 import { createBatcher } from '#/db/batcher.ts';
-import { type AttemptFacts, replyText } from './decision.ts';
+import { type AttemptFacts, isBeforeMail, replyText } from './decision.ts';
 import type { Destination } from './route.ts';
 import { SitePace } from './site-pace.ts';
 
-/** There is one source of mail until there are pools of addresses. */
-export const SOURCE = 'default';
 const RENEW_MS = 2_000;
 /** Permits outlive some renewals that fail, and not the worker. */
 const PERMIT_MS = 10_000;
@@ -50,20 +49,19 @@ export function startShaper(deps: Deps): Shaper {
   const learn = async (): Promise<void> => {
     measures = await listOpenMeasures(system.db, clock.now());
     const bySite = Map.groupBy(measures, ({ site }) => site);
-    for (const pace of paces.values()) pace.measures = bySite.get(pace.site.name) ?? [];
+    for (const pace of paces.values()) pace.measures = measuresOf(pace, bySite.get(pace.site.name) ?? []);
   };
 
   const ask = async (asking: readonly SitePace[]): Promise<void> => {
     const until = clock.monotonic() + PERMIT_MS;
-    const requests = asking.map((pace) => {
-      const limit = pace.pace().connections;
-      // Half of it at first: another worker asks in the same moment more often than not.
-      const wanted = pace.permits === null ? Math.ceil(limit / 2) : limit;
-      return { site: pace.site.name, wanted, open: pace.opened, limit };
+    const expiresAt = new Date(clock.now().getTime() + PERMIT_MS);
+    const bySource = Map.groupBy(asking, ({ source }) => source);
+    await writeInSystemScope(system, clock.now(), async (scope) => {
+      for (const [source, ofSource] of bySource) {
+        const lent = await lendPermits(scope, { source, owner, expiresAt }, ofSource.map(requestOf));
+        for (const pace of ofSource) pace.grant(lent.get(pace.site.name) ?? 0, until);
+      }
     });
-    const options = { source: SOURCE, owner, expiresAt: new Date(clock.now().getTime() + PERMIT_MS) };
-    const lent = await writeInSystemScope(system, clock.now(), (scope) => lendPermits(scope, options, requests));
-    for (const pace of asking) pace.grant(lent.get(pace.site.name) ?? 0, until);
   };
 
   const firstAsks = createBatcher<SitePace, undefined>(500, async (asking) => {
@@ -76,10 +74,9 @@ export function startShaper(deps: Deps): Shaper {
     const idle = [...paces.values()].filter(
       (pace) => pace.load === 0 && pace.opened === 0 && clock.monotonic() - pace.lastUsedAt >= IDLE_MS,
     );
-    for (const { site } of idle) paces.delete(site.name);
-    const names = idle.map(({ site }) => site.name);
+    for (const pace of idle) paces.delete(keyOf(pace));
     if (idle.length > 0) {
-      await writeInSystemScope(system, clock.now(), (scope) => returnPermits(scope, owner, names));
+      await writeInSystemScope(system, clock.now(), (scope) => returnPermits(scope, owner, idle.map(placeOf)));
     }
     if (paces.size > 0) await ask([...paces.values()]);
     for (const [key, at] of recent) if (clock.monotonic() - at >= ONCE_MS) recent.delete(key);
@@ -100,7 +97,7 @@ export function startShaper(deps: Deps): Shaper {
     const forAccountId = signal.of === 'ACCOUNT' ? accountId : null;
     const measure: MeasureRow = {
       id: deps.ids.next(),
-      source: SOURCE,
+      source: pace.source,
       site: pace.site.name,
       forAccountId,
       kind: signal.measure,
@@ -122,14 +119,20 @@ export function startShaper(deps: Deps): Shaper {
 
   return {
     async paceOf(destination) {
-      if (destination.transport === 'relay') return null;
-      const site = siteOf(destination.hosts);
-      let pace = paces.get(site.name);
+      const site = shapedSiteOf(destination);
+      if (site === null) return null;
+      const source = destination.source.key;
+      let pace = paces.get(keyOf({ source, site }));
       if (pace === undefined) {
-        pace = new SitePace(site, deps);
-        pace.measures = measures.filter(({ site: name }) => name === site.name);
-        paces.set(site.name, pace);
+        pace = new SitePace(site, { ...deps, source });
+        pace.measures = measuresOf(
+          pace,
+          measures.filter(({ site: name }) => name === site.name),
+        );
+        paces.set(keyOf(pace), pace);
       }
+      // The staff may have given a relay other limits.
+      pace.site = site;
       pace.lastUsedAt = clock.monotonic();
       if (pace.permits === null) await firstAsks.add(pace);
       return pace;
@@ -137,10 +140,12 @@ export function startShaper(deps: Deps): Shaper {
     observe(pace, accountId, { reply, phase }) {
       // A refusal of STARTTLS says nothing about the pace, and only mail that demands TLS hears of it.
       if (reply === null || (phase === 'starttls' && reply.code !== 421)) return;
-      const before = ['connect', 'greeting', 'ehlo', 'starttls', 'auth'].includes(phase);
+      const before = isBeforeMail(phase);
+      // That a relay lets nobody in is for the health of its transport to say.
+      if (before && pace.site.isRelay === true) return;
       const signal = signalOf(pace.site.provider?.name ?? null, reply, before ? 'connection' : 'transaction');
       if (signal === null) return;
-      const key = `${pace.site.name}/${signal.of === 'ACCOUNT' ? accountId : ''}/${signal.rule}`;
+      const key = `${keyOf(pace)}/${signal.of === 'ACCOUNT' ? accountId : ''}/${signal.rule}`;
       if (clock.monotonic() - (recent.get(key) ?? Number.NEGATIVE_INFINITY) < ONCE_MS) return;
       recent.set(key, clock.monotonic());
       void take(pace, accountId, signal, replyText(reply)).catch((error: unknown) =>
@@ -152,8 +157,31 @@ export function startShaper(deps: Deps): Shaper {
       stopping.abort();
       await attending;
       await firstAsks.idle();
-      const names = [...paces.keys()];
-      await writeInSystemScope(system, clock.now(), (scope) => returnPermits(scope, owner, names)).catch(() => {});
+      const places = [...paces.values()].map(placeOf);
+      await writeInSystemScope(system, clock.now(), (scope) => returnPermits(scope, owner, places)).catch(() => {});
     },
   };
+}
+
+const keyOf = ({ source, site }: Pick<SitePace, 'source' | 'site'>): string => `${source} ${site.name}`;
+const placeOf = ({ source, site }: SitePace) => ({ source, site: site.name });
+
+/** Receivers count by the address that mail comes from; the staff may speak of all at once. */
+function measuresOf({ source }: SitePace, ofSite: readonly MeasureRow[]): readonly MeasureRow[] {
+  return ofSite.filter((measure) => measure.source === source || measure.source === EVERY_SOURCE);
+}
+
+/** Null: not shaped. The relay of the settings is the operator's own; one of a transport has the limits that were given. */
+function shapedSiteOf({ transport, hosts, limits, via }: Destination): Site | null {
+  if (transport === 'mx') return siteOf(hosts);
+  if (limits === null || via === null) return null;
+  const relayLimits = { ...usualLimits, ...limits, connectionsPerMinute: limits.connections * 60 };
+  return { name: via.subject, provider: null, limits: relayLimits, isRelay: true };
+}
+
+function requestOf(pace: SitePace) {
+  const limit = pace.pace().connections;
+  // Half of it at first: another worker asks in the same moment more often than not.
+  const wanted = pace.permits === null ? Math.ceil(limit / 2) : limit;
+  return { site: pace.site.name, wanted, open: pace.opened, limit };
 }

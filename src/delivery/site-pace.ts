@@ -42,7 +42,9 @@ const LONGEST_WAIT_MS = 15 * 60_000;
 const SPREAD_AFTER_SUSPENSION_MS = 60_000;
 
 export class SitePace implements Gate {
-  readonly site: Site;
+  site: Site;
+  /** The addresses of ours that it is kept for. */
+  readonly source: string;
   readonly #clock: Clock;
   readonly #random: Random;
   #measures: readonly Measure[] = [];
@@ -58,8 +60,9 @@ export class SitePace implements Gate {
   #finishedAt = 0;
   lastUsedAt: number;
 
-  constructor(site: Site, deps: { readonly clock: Clock; readonly random: Random }) {
+  constructor(site: Site, deps: { readonly clock: Clock; readonly random: Random; readonly source: string }) {
     this.site = site;
+    this.source = deps.source;
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#drain = site.limits.messagesPerSecond;

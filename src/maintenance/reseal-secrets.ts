@@ -3,8 +3,10 @@ import { listSealedKeys, resealKey } from '#/db/dkim-keys.ts';
 import { findReturnPathSecret, resealReturnPathSecret } from '#/db/installation.ts';
 import { listSealedInbound, resealInbound } from '#/db/inbound-settings.ts';
 import type { SystemScope } from '#/db/scope.ts';
+import { listSealedRelays, resealRelay } from '#/db/transports.ts';
 import { listSealedFactors, resealFactor, type SealedFactor } from '#/db/two-factor-methods.ts';
 import { listSealedWebhooks, resealWebhook, type SealedColumn } from '#/db/webhooks.ts';
+import { relaySealPurpose } from '#/domain/delivery/transports.ts';
 import { type SealedPart, sealPurpose as webhookPurpose } from '#/domain/webhooks/endpoint.ts';
 import { inboundSecretPurpose } from '#/domain/webhooks/inbound-call.ts';
 import { sealPurpose } from '#/resolvers/domains/make-keys.ts';
@@ -55,6 +57,10 @@ export async function resealSecrets(deps: {
     }
     after = keys.at(-1)?.id ?? null;
     if (keys.length < AT_ONCE) break;
+  }
+  for (const relay of await listSealedRelays(system)) {
+    const old = relay.credentialsEncrypted;
+    if (old !== null) await again(old, relaySealPurpose(relay), (sealed) => resealRelay(system, relay, sealed));
   }
   let last: SealedFactor | null = null;
   for (;;) {

@@ -79,6 +79,7 @@ export interface Config {
   readonly mtaStsPort: number;
   readonly tlsReports: boolean;
   readonly allowPrivateNetworks: boolean;
+  readonly allowMxAliases: boolean;
   readonly trustedProxies: readonly AddressRange[];
   readonly systemFrom: string | null;
   /** Of those who may report leaked tokens by the list. */
@@ -223,7 +224,12 @@ const schema = z
     VEREDUS_ALLOW_PRIVATE_NETWORKS: setting(
       flag,
       'false',
-      'Mail and webhooks to private and loopback addresses; for test networks.',
+      'Mail and webhooks to private and loopback addresses, and mail to addresses of this node; for test networks.',
+    ),
+    VEREDUS_ALLOW_MX_ALIASES: setting(
+      flag,
+      'false',
+      'Mail to mail exchangers that are aliases (CNAME), which RFC 5321 forbids; otherwise their mail waits and expires.',
     ),
     VEREDUS_TRUSTED_PROXIES: setting(
       reading(readRanges),
@@ -359,6 +365,7 @@ function toConfig(values: z.output<typeof schema>): Config {
     mtaStsPort: values.VEREDUS_MTA_STS_PORT,
     tlsReports: values.VEREDUS_TLS_REPORTS,
     allowPrivateNetworks: values.VEREDUS_ALLOW_PRIVATE_NETWORKS,
+    allowMxAliases: values.VEREDUS_ALLOW_MX_ALIASES,
     trustedProxies: values.VEREDUS_TRUSTED_PROXIES,
     systemFrom: values.VEREDUS_SYSTEM_FROM,
     leakReportKeys: values.VEREDUS_LEAK_REPORT_KEYS ?? [],

@@ -291,9 +291,10 @@ export interface SmtpTransaction {
   readonly sevenBit?: () => Promise<Pick<SmtpTransaction, 'content' | 'size'> | null>;
   /**
    * Awaited after all content has been written and before the final dot is: whoever needs to know after a crash that
-   * the message may have been taken records it here. A rejection aborts the transaction without the dot.
+   * the message may have been taken records it here. A rejection aborts the transaction without the dot. `accepted`:
+   * which of the recipients the peer took, by their index.
    */
-  beforeFinalDot(): Promise<void>;
+  beforeFinalDot(accepted: readonly number[]): Promise<void>;
 }
 
 export type SmtpTransactionResult = {

@@ -42,6 +42,7 @@ import './sending.ts';
 import './event-cursor.ts';
 import './shaping.ts';
 import './statistics.ts';
+import './transport.ts';
 import './webhook.ts';
 import './webhook-mutations.ts';
 import './node.ts';

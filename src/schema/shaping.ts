@@ -24,9 +24,13 @@ const ShapingMeasure = builder.objectRef<MeasureRow>('ShapingMeasure').implement
   description: 'One change of the pace at which a site is sent to, with its cause.',
   fields: (t) => ({
     site: t.exposeString('site', {
-      description: 'A known provider, e.g. google, or mx: and the mail exchangers, sorted and joined by commas.',
+      description:
+        'A known provider, e.g. google; mx: and the mail exchangers, sorted and joined by commas; or relay: and a relay of a transport.',
     }),
-    source: t.exposeString('source', { description: 'The addresses of ours that it is about.' }),
+    source: t.exposeString('source', {
+      description:
+        'The addresses of ours that it is about, joined by a comma; default: those of no transport; *: whatever the source.',
+    }),
     accountId: t.id({
       nullable: true,
       description: 'The account whose mail to the site it is about; null: whoever sends.',
@@ -110,6 +114,7 @@ const OverrideShapingInput = builder.inputType('OverrideShapingInput', {
     'Ends every measure that holds at a site, or about what one account sends to it, and sets this in their place; without suspended and limits: nothing.',
   fields: (t) => ({
     site: t.string({ description: 'As in ShapingMeasure.' }),
+    source: t.string({ required: false, description: 'As in ShapingMeasure; unless given, whatever the source.' }),
     accountId: t.id({ required: false, description: 'What this account sends to it; unless given, whoever sends.' }),
     reason: t.string({ description: `For who reads it later; up to ${MAX_REASON} characters.` }),
     suspended: t.boolean({ required: false, description: 'Nothing is sent; false unless given.' }),
@@ -148,6 +153,7 @@ builder.mutationField('overrideShaping', (t) =>
     resolve: (_root, { input }, context) =>
       overrideShaping(context.deps, visitorOf(context), {
         site: input.site,
+        source: input.source ?? null,
         accountId: input.accountId == null ? null : uuidOf('account', input.accountId),
         reason: input.reason,
         suspended: input.suspended ?? false,

@@ -73,8 +73,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 
 /** Doors to the machine. Those that are not named are open to all: they compute. */
 const builtins: Readonly<Record<string, readonly string[]>> = {
-  // isIP, which only reads text, is all that route.ts takes.
-  'node:net': ['runtime/', 'http/', 'delivery/route.ts'],
+  // isIP, which only reads text, is all that these take.
+  'node:net': ['runtime/', 'http/', 'delivery/route.ts', 'delivery/families.ts', 'domain/delivery/transport-input.ts'],
   'node:tls': ['runtime/', 'http/'],
   'node:http': ['runtime/', 'http/'],
   'node:https': ['runtime/', 'http/'],

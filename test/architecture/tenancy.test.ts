@@ -19,6 +19,11 @@ const globalTables: readonly string[] = [
   'shaping_permits',
   'tls_reports_due',
   'tls_session_counts',
+  'transport_health',
+  'transport_presence',
+  'transport_relays',
+  'transport_sources',
+  'transports',
   'users',
   'webhook_workers',
 ];

@@ -207,6 +207,11 @@ describe('the staff', () => {
   });
 
   test('ends what holds and says what holds instead; all of it stays on record', async () => {
+    await override({ source: '192.0.2.1', suspended: true });
+    await override({ source: '192.0.2.2', suspended: true });
+    await override({ source: '192.0.2.1' });
+    expect((await listOpenMeasures(w.db, w.deps.clock.now())).map(({ source }) => source)).toEqual(['192.0.2.2']);
+    // Whatever the source: what was said of one ends with it.
     expect((await override({ suspended: true })).data.overrideShaping).toMatchObject({
       kind: 'SUSPEND',
       endedAt: null,
@@ -218,11 +223,18 @@ describe('the staff', () => {
       messagesPerSecond: 0.5,
       endedAt: null,
     });
-    expect((await listOpenMeasures(w.db, w.deps.clock.now())).map(({ kind }) => kind)).toEqual(['LIMITS']);
+    expect(await listOpenMeasures(w.db, w.deps.clock.now())).toMatchObject([{ kind: 'LIMITS', source: '*' }]);
     await override({});
     expect(await listOpenMeasures(w.db, w.deps.clock.now())).toEqual([]);
     const { data } = await w.execute(SHAPING, {}, staff);
-    expect(data.shaping.measures.map(({ kind }: { kind: string }) => kind)).toEqual(['LIMITS', 'LIMITS', 'SUSPEND']);
+    expect(data.shaping.measures.map(({ kind }: { kind: string }) => kind)).toEqual([
+      'LIMITS',
+      'LIMITS',
+      'SUSPEND',
+      'LIMITS',
+      'SUSPEND',
+      'SUSPEND',
+    ]);
     expect(data.shaping.measures[0]).toMatchObject({ cause: 'They called.', madeBy: encodeId('user', staff.userId) });
     expect(data.shaping.presets.find(({ site }: { site: string }) => site === 'google').limits.connections).toBe(5);
   });

@@ -6,6 +6,7 @@ import { type DeliveryEngine, startDelivery } from '#/delivery/engine.ts';
 import { createOutbound } from '#/delivery/outbound.ts';
 import type { RouteSettings } from '#/delivery/route.ts';
 import type { ReturnPaths, SigningKeys } from '#/delivery/signing.ts';
+import { startTransports } from '#/delivery/transports.ts';
 import type { InDoubtPolicy } from '#/domain/delivery/states.ts';
 import { ExpectedError } from '#/domain/errors.ts';
 import type { LoggedEvent } from '#/events/catalogue.ts';
@@ -23,6 +24,7 @@ import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
+import { maySendFrom } from '#/runtime/local-addresses.ts';
 import { systemRandom } from '#/runtime/random.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
 import { startOutboundTls } from '#/app-outbound-tls.ts';
@@ -53,6 +55,7 @@ export async function deliveryWorld(options: {
   readonly outbound: RouteSettings['outbound'];
   readonly delivery?: 'LIVE' | 'SANDBOX';
   readonly allowPrivateNetworks?: boolean;
+  readonly route?: Partial<RouteSettings>;
   readonly dns?: Dns;
   readonly clock?: Clock;
   readonly signing?: SigningKeys;
@@ -64,6 +67,7 @@ export async function deliveryWorld(options: {
     readonly validatingResolver?: string;
     readonly reports?: boolean;
   };
+  readonly maySendFrom?: (address: string) => Promise<boolean>;
 }): Promise<DeliveryWorld> {
   const clock = options.clock ?? systemClock;
   await using stack = new AsyncDisposableStack();
@@ -129,7 +133,11 @@ export async function deliveryWorld(options: {
   const settings = {
     heloName: 'mx.acme.example',
     outbound: options.outbound,
+    mxPort: options.outbound.kind === 'mx' ? options.outbound.port : 25,
     allowPrivateNetworks: options.allowPrivateNetworks ?? true,
+    allowMxAliases: false,
+    ourselves: { hosts: new Set<string>(), addresses: new Set<string>() },
+    ...options.route,
   };
   const engines = stack.use(new AsyncDisposableStack());
   const everything = stack.move();
@@ -152,6 +160,9 @@ export async function deliveryWorld(options: {
     startEngine({ leaseMs, clock: own } = {}) {
       const clockOfEngine = own ?? clock;
       const { trust = usualTrust, mtaStsPort = 443, validatingResolver, reports = false } = options.tls ?? {};
+      const transports = engines.use(
+        startTransports({ ...deps, clock: clockOfEngine, channel, maySendFrom: options.maySendFrom ?? maySendFrom }),
+      );
       const common = {
         dns: options.dns ?? createDns({ servers: ['127.0.0.1:1'], clock: clockOfEngine }),
         clock: clockOfEngine,
@@ -170,7 +181,7 @@ export async function deliveryWorld(options: {
         { ...common, system, channel, trust },
       );
       const smtp = createSmtpClient({ clock: clockOfEngine, trust });
-      const outbound = createOutbound({ ...common, settings, smtp, tls });
+      const outbound = createOutbound({ ...common, settings, smtp, tls, transports });
       return engines.use(
         startDelivery({
           system,
@@ -180,6 +191,7 @@ export async function deliveryWorld(options: {
           log: silentLog,
           channel,
           outbound,
+          transports,
           signing: options.signing ?? null,
           returnPaths: options.returnPaths ?? null,
           keepTranscripts: false,

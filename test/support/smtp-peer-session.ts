@@ -56,6 +56,10 @@ export class PeerSession implements PeerSessionState {
     return this.#host.script(this.number);
   }
 
+  get remoteAddress(): string | null {
+    return this.#socket.remoteAddress ?? null;
+  }
+
   start(): void {
     if (this.#script.implicitTls) this.#secure();
     else this.#socket.on('data', this.#read);
@@ -234,6 +238,7 @@ export class PeerSession implements PeerSessionState {
       secure: this.secure,
       user: this.user,
       connection: this.number,
+      remoteAddress: this.remoteAddress,
     };
     this.#host.seen(message);
     const answer = this.#script.answer({ verb: '.', line: '.', localPart: '' }, this) ?? '250 2.0.0 Accepted';

@@ -21,6 +21,7 @@ export interface PeerSessionState {
   readonly user: string | null;
   readonly mailFrom: string | null;
   readonly recipients: readonly string[];
+  readonly remoteAddress: string | null;
 }
 
 /** Reply lines joined by CRLF, without the last CRLF; `drop` closes without a word, `reset` by RST, `hang` never answers. */
@@ -77,6 +78,8 @@ export interface ReceivedMessage {
   readonly user: string | null;
   /** Number of the connection that brought it, from 1. */
   readonly connection: number;
+  /** Where it came from. */
+  readonly remoteAddress: string | null;
 }
 
 export interface SmtpPeer extends AsyncDisposable {

@@ -156,7 +156,8 @@ describe('a worker at a site', () => {
   const site = { name: 'x', provider: null, limits: { ...usualLimits, messagesPerSecond: 10, connections: 2 } };
   const make = (permits = 2) => {
     const clock = new FakeClock(start);
-    const pace = new SitePace(site, { clock, random: { uniform: () => 0, bytes: (length) => Buffer.alloc(length) } });
+    const random = { uniform: () => 0, bytes: (length: number) => Buffer.alloc(length) };
+    const pace = new SitePace(site, { clock, random, source: 'default' });
     pace.grant(permits, 10_000);
     return { clock, pace };
   };

@@ -10,6 +10,7 @@ import * as incoming from './0007-incoming.ts';
 import * as statistics from './0008-statistics.ts';
 import * as sendingPauses from './0009-sending-pauses.ts';
 import * as arrivals from './0010-arrivals.ts';
+import * as transports from './0011-transports.ts';
 import * as tls from './0012-tls.ts';
 
 export const migrations: Record<string, Migration> = {
@@ -23,5 +24,6 @@ export const migrations: Record<string, Migration> = {
   '0008-statistics': statistics,
   '0009-sending-pauses': sendingPauses,
   '0010-arrivals': arrivals,
+  '0011-transports': transports,
   '0012-tls': tls,
 };

@@ -168,6 +168,15 @@ export function isIdleTimeout({ code, enhancedCode, text }: SignallingReply): bo
   return code === 421 && (enhancedCode === '4.4.2' || /time[d ]*-?out|idle/i.test(text));
 }
 
+/**
+ * RFC 5321 §4.5.3.1.10: 452 is what too many recipients get; old servers say 552. A full mailbox has the same codes, so
+ * that the enhanced code or the words must say it.
+ */
+export function isTooManyRecipients({ code, enhancedCode, text }: SignallingReply): boolean {
+  if (code !== 452 && code !== 451 && code !== 552) return false;
+  return enhancedCode === '4.5.3' || enhancedCode === '5.5.3' || /too many (?:recipients|rcpt)/i.test(text);
+}
+
 /** Where a rule names enhanced codes and a text, one of the two is enough: providers are not consistent. */
 function matches(rule: ReplyRule, provider: string | null, reply: SignallingReply, phase: string): boolean {
   if (!rule.codes.includes(reply.code)) return false;

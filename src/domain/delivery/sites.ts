@@ -57,6 +57,8 @@ export interface Site {
   readonly name: string;
   readonly provider: Provider | null;
   readonly limits: SiteLimits;
+  /** Of a transport of the operator's. */
+  readonly isRelay?: true;
 }
 
 /** A provider's only when all hosts are its: whoever has a second exchanger elsewhere is nobody's customer alone. */

@@ -2,6 +2,7 @@
 // their place, or nothing. Workers hear of it at once.
 import { endMeasures, insertMeasure, type MeasureRow } from '#/db/shaping.ts';
 import { LEAST_PER_SECOND } from '#/domain/delivery/measures.ts';
+import { EVERY_SOURCE } from '#/domain/delivery/transports.ts';
 import { collectIssues, type Issues } from '#/domain/email/issues.ts';
 import { lineFlaw } from '#/domain/email/text.ts';
 import { Forbidden, InvalidInput } from '#/domain/errors.ts';
@@ -12,11 +13,12 @@ export const MAX_CONNECTIONS = 1_000;
 export const MAX_PER_SECOND = 10_000;
 export const MAX_REASON = 500;
 const MAX_SITE = 2_000;
-/** The only one until there are pools of addresses. */
-const SOURCE = 'default';
+const MAX_SOURCE = 100;
 
 export interface OverrideShapingRequest {
   readonly site: string;
+  /** Null: whatever address of ours mail leaves from. */
+  readonly source: string | null;
   /** UUID; null: the site, whoever sends. */
   readonly accountId: string | null;
   readonly reason: string;
@@ -31,21 +33,30 @@ export const overrideShaping = personalCommand({
   stepUp: true,
   errors: [InvalidInput],
   announces: ['config'],
-  audit: ({ site, accountId, reason, suspended, connections, messagesPerSecond, until }: OverrideShapingRequest) => ({
+  audit: ({
+    site,
+    source,
+    accountId,
+    reason,
+    suspended,
+    connections,
+    messagesPerSecond,
+    until,
+  }: OverrideShapingRequest) => ({
     action: 'shaping.override',
     subjectIds: accountId === null ? [] : [encodeId('account', accountId)],
-    changes: { site, reason, suspended, connections, messagesPerSecond, until },
+    changes: { site, source, reason, suspended, connections, messagesPerSecond, until },
   }),
   async run({ scope, inside, person, fail }, input): Promise<MeasureRow> {
     if (!person.staff) throw new Forbidden('the pace of sending is for the staff of the installation');
     const issues = collectIssues();
     check(input, scope.now, issues);
     if (issues.found.length > 0) fail(new InvalidInput(issues.found));
-    const { site, accountId: forAccountId, suspended, connections, messagesPerSecond, until, reason } = input;
-    await endMeasures(scope, { source: SOURCE, site, forAccountId });
+    const { site, source, accountId: forAccountId, suspended, connections, messagesPerSecond, until, reason } = input;
+    await endMeasures(scope, { source, site, forAccountId });
     const measure: MeasureRow = {
       id: inside.ids.next(),
-      source: SOURCE,
+      source: source ?? EVERY_SOURCE,
       site,
       forAccountId,
       kind: suspended ? 'SUSPEND' : 'LIMITS',
@@ -66,8 +77,10 @@ export const overrideShaping = personalCommand({
 });
 
 function check(input: OverrideShapingRequest, now: Date, issues: Issues): void {
-  const { site, accountId, reason, suspended, connections, messagesPerSecond, until } = input;
+  const { site, source, accountId, reason, suspended, connections, messagesPerSecond, until } = input;
   if (site === '' || site.length > MAX_SITE || lineFlaw(site) !== null) issues.add(['site'], 'is no name of a site');
+  if (source !== null && (source === '' || source.length > MAX_SOURCE || lineFlaw(source) !== null))
+    issues.add(['source'], 'is no source');
   if (reason.trim() === '' || reason.length > MAX_REASON || !reason.isWellFormed())
     issues.add(['reason'], `is empty or longer than ${MAX_REASON} characters`);
   if (connections !== null && (connections < 1 || connections > MAX_CONNECTIONS))

@@ -137,7 +137,8 @@ export class Transaction {
 
   async #beforeFinalDot(): Promise<void> {
     try {
-      await this.#transaction.beforeFinalDot();
+      const accepted = this.#replies.flatMap((reply, index) => (reply !== null && reply.code < 300 ? [index] : []));
+      await this.#transaction.beforeFinalDot(accepted);
     } catch (reason) {
       this.#abort('given up before the final dot', reason);
     }
