@@ -63,7 +63,8 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   // What is counted outlives what it was counted from: so that first.
   await countNew({ system, clock }, { holder: null });
   const { dropped, waiting } = await dropExpiredPartitions(db, now);
-  if (waiting.length > 0) log.warn({ buckets: waiting }, 'expired partitions are not counted yet, or being read: they go the next time');
+  if (waiting.length > 0)
+    log.warn({ buckets: waiting }, 'expired partitions are not counted yet, or being read: they go the next time');
   if (dropped.length > 0) log.info({ buckets: dropped }, 'retention dropped partitions');
   const { unaccounted } = await writeInSystemScope(system, now, readBalance);
   if (unaccounted !== 0) log.error({ unaccounted }, 'recipients are neither settled nor in the queue');
