@@ -16,11 +16,14 @@ import { ALL_TAGS, MAX_COUNTED_TAG, OTHER_TAGS, startOfDay } from '#/domain/stat
 import { type CountedGroup, nextStretch, readStretch } from '#/events/log-counts.ts';
 import type { Channel, Clock, Ids, Log } from '#/runtime/ports.ts';
 
+/** Rows of the log of one batch. */
+const BATCH = { least: 200, most: 2_000 } as const;
 /**
- * Rows of the log of one batch. Its writing holds up the horizon of the log, and so everybody who follows it: for a few
- * milliseconds where some servers are busy, for some 100 where each row is of another server.
+ * What these come to, roughly: from the first counter that is written on, the transaction holds up the horizon of the log,
+ * and so everybody who follows it; some hundred counters take some milliseconds. Where many servers and tags are busy at
+ * once batches are smaller.
  */
-const BATCH = 2_000;
+const MAX_GROUPS = 400;
 /** Counters need not be younger than this, and what comes in one second makes one batch. */
 const EVERY_MS = 1_000;
 /** Looks by itself this often, should a wake-up be lost. */
@@ -39,14 +42,14 @@ interface Deps {
 
 export function startCounting({ system, clock, channel, ids, log }: Deps): AsyncDisposable {
   const stopping = new AbortController();
-  const holder = ids.next();
+  const counter = { holder: ids.next(), signal: stopping.signal, rows: BATCH.most };
   let woken = Promise.withResolvers<void>();
   const wake = () => woken.resolve();
   const stopListening = [channel.on('events', wake), channel.on('inbound', wake)];
   const running = (async () => {
     while (!stopping.signal.aborted) {
       woken = Promise.withResolvers<void>();
-      await countNew({ system, clock }, { holder, signal: stopping.signal }).catch((error: unknown) =>
+      await countNew({ system, clock }, counter).catch((error: unknown) =>
         log.error({ error }, 'the log could not be counted; trying again'),
       );
       await clock.sleep(EVERY_MS, stopping.signal);
@@ -69,14 +72,19 @@ interface Counter {
   /** Null: whoever asks counts out of turn, and leaves it to the others afterwards. */
   readonly holder: string | null;
   readonly signal?: AbortSignal;
+  /** Of the next batch: what the last ones came to tells. */
+  rows?: number;
 }
 
 /** All that is below the horizon, batch by batch. How many rows it was. */
-export async function countNew(deps: Pick<Deps, 'system' | 'clock'>, { holder, signal }: Counter): Promise<number> {
+export async function countNew(deps: Pick<Deps, 'system' | 'clock'>, counter: Counter): Promise<number> {
   let counted = 0;
   for (const source of sources) {
-    for (let more = true; more && signal?.aborted !== true; ) {
-      const batch = await countBatch(deps, source, holder);
+    for (let more = true; more && counter.signal?.aborted !== true; ) {
+      const rows = counter.rows ?? BATCH.most;
+      const batch = await countBatch(deps, source, counter.holder, rows);
+      const next = batch.groups > MAX_GROUPS ? rows / 2 : rows * 2;
+      if (batch.rows > 0) counter.rows = Math.max(BATCH.least, Math.min(Math.floor(next), BATCH.most));
       counted += batch.rows;
       ({ more } = batch);
     }
@@ -84,15 +92,21 @@ export async function countNew(deps: Pick<Deps, 'system' | 'clock'>, { holder, s
   return counted;
 }
 
-const NOTHING = { rows: 0, more: false } as const;
+interface Batch {
+  readonly rows: number;
+  readonly groups: number;
+  readonly more: boolean;
+}
+
+const NOTHING: Batch = { rows: 0, groups: 0, more: false };
 
 /** Reads first: the transaction has no id, and holds up nobody's view of the log, before there is something to write. */
 export function countBatch(
   { system, clock }: Pick<Deps, 'system' | 'clock'>,
   source: CounterSource,
   holder: string | null,
-  most = BATCH,
-): Promise<{ readonly rows: number; readonly more: boolean }> {
+  most: number = BATCH.most,
+): Promise<Batch> {
   return writeInSystemScope(system, clock.now(), async (scope) => {
     const cursor = await readCounterCursor(scope, source);
     const isOthers = cursor.holder !== holder && cursor.heldUntil !== null && cursor.heldUntil > scope.now;
@@ -106,7 +120,7 @@ export function countBatch(
     await addCounts(scope, 'counters_by_hour', rowsOf(groups, own, 'hour'));
     const heldUntil = holder === null ? null : new Date(scope.now.getTime() + HOLD_MS);
     await moveCounterCursor(scope, from, { ...stretch.through, holder, heldUntil });
-    return { rows: stretch.rows, more: stretch.more };
+    return { rows: stretch.rows, groups: groups.length, more: stretch.more };
   });
 }
 
