@@ -49,7 +49,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'smtp-server': ['smtp/protocol/', 'smtp/submission/', 'smtp/inbound/'],
   mailauth: ['smtp/authentication/'],
   yauzl: ['mail/reports/'],
-  zod: ['domain/', 'resolvers/', 'runtime/config.ts'],
+  zod: ['domain/', 'resolvers/', 'runtime/config.ts', 'runtime/setting-kinds.ts'],
   argon2: ['runtime/password-hash'],
   '@zxcvbn-ts/': ['domain/password/'],
   pino: ['runtime/log.ts'],
