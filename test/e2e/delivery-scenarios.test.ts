@@ -38,7 +38,10 @@ let guarded: ScenarioWorld;
 
 beforeAll(async () => {
   world = await scenarioWorld(Object.values(topics).flat());
-  guarded = await scenarioWorld(privateNetworks, { VEREDUS_ALLOW_PRIVATE_NETWORKS: 'false' });
+  guarded = await scenarioWorld(privateNetworks, {
+    VEREDUS_ALLOW_PRIVATE_NETWORKS: 'false',
+    VEREDUS_ALLOW_MX_ALIASES: 'true',
+  });
 }, 200_000);
 
 afterAll(() => Promise.all([world, guarded].map((one) => one?.[Symbol.asyncDispose]())));

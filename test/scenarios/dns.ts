@@ -153,6 +153,12 @@ export const dns: readonly Scenario[] = [
     story: [delivered({ host: 'mx' })],
   },
   {
+    name: 'an exchanger that is an alias: not dialled',
+    dns: ({ name, address }) => ({ [name('mx')]: { CNAME: name('inner') }, [name('inner')]: { A: [address('mx')] } }),
+    story: [deferred(/is an alias/)],
+    check: ({ peer }) => expect(peer().connections).toBe(0),
+  },
+  {
     name: 'a CNAME in a ring',
     dns: ({ domain, name }) => ({ [domain]: { CNAME: name('a') }, [name('a')]: { CNAME: domain } }),
     story: [deferred(/./)],
