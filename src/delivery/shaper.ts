@@ -45,9 +45,16 @@ export function startShaper(deps: Deps): Shaper {
   const stopping = new AbortController();
   let measures: readonly MeasureRow[] = [];
   const recent = new Map<string, number>();
+  /** Taken here; they hold from the first moment. */
+  const unwritten = new Set<MeasureRow>();
 
   const learn = async (): Promise<void> => {
-    measures = await listOpenMeasures(system.db, clock.now());
+    // Those not yet written may be so while the others are read, and would be missed by both looks.
+    const own = new Set(unwritten);
+    const written = await listOpenMeasures(system.db, clock.now());
+    for (const measure of unwritten) own.add(measure);
+    const known = new Set(written.map(({ id }) => id));
+    measures = [...written, ...[...own].filter(({ id }) => !known.has(id))];
     const bySite = Map.groupBy(measures, ({ site }) => site);
     for (const pace of paces.values()) pace.measures = measuresOf(pace, bySite.get(pace.site.name) ?? []);
   };
@@ -79,6 +86,8 @@ export function startShaper(deps: Deps): Shaper {
       await writeInSystemScope(system, clock.now(), (scope) => returnPermits(scope, owner, idle.map(placeOf)));
     }
     if (paces.size > 0) await ask([...paces.values()]);
+    for (const measure of unwritten)
+      if (measure.until !== null && measure.until <= clock.now()) unwritten.delete(measure);
     for (const [key, at] of recent) if (clock.monotonic() - at >= ONCE_MS) recent.delete(key);
   };
 
@@ -112,8 +121,10 @@ export function startShaper(deps: Deps): Shaper {
       endedAt: null,
     };
     pace.measures = [...pace.measures, measure];
+    unwritten.add(measure);
     const within = new Date(now.getTime() - ONCE_MS);
     await writeInSystemScope(system, now, (scope) => addMeasure(scope, measure, within));
+    unwritten.delete(measure);
     log.warn({ site: pace.site.name, rule: signal.rule, measure: signal.measure }, 'a receiver asks for another pace');
   };
 
@@ -181,7 +192,7 @@ function shapedSiteOf({ transport, hosts, limits, via }: Destination): Site | nu
 
 function requestOf(pace: SitePace) {
   const limit = pace.pace().connections;
-  // Half of it at first: another worker asks in the same moment more often than not.
-  const wanted = pace.permits === null ? Math.ceil(limit / 2) : limit;
+  // Half of it at first and while nothing is under way: another worker asks in the same moment more often than not.
+  const wanted = pace.permits === null || (pace.load === 0 && pace.opened === 0) ? Math.ceil(limit / 2) : limit;
   return { site: pace.site.name, wanted, open: pace.opened, limit };
 }
