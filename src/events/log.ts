@@ -64,12 +64,11 @@ export interface LogPage {
 export async function readLog(db: Database, after: LogPosition, limit: number): Promise<LogPage> {
   // The horizon is no condition of the scan: an upper bound that the planner cannot know would only mislead it.
   const { rows } = await sql<Row>`
-    with edge as materialized (
-      select ${horizon} as horizon, (select max(log_xact) from events) as newest),
-    page as (
+    with edge as materialized (select ${horizon} as horizon),
+    page as materialized (
       select ${columns} from events where (log_xact, id) > (${after.xact}, ${after.id}::uuid)
       order by log_xact, id limit ${limit})
-    select page.*, edge.horizon, coalesce(edge.newest >= edge.horizon, false) as pending
+    select page.*, edge.horizon, exists (select from page where log_xact >= edge.horizon) as pending
     from edge left join page on page.log_xact < edge.horizon order by page.log_xact, page.id`.execute(db);
   return pageOf(rows);
 }
