@@ -99,8 +99,9 @@ async function answerDownload(
   });
   if (request.method === 'GET') {
     for await (const part of file.content) {
-      if (!response.write(part)) await drained(response, clock);
+      // Whoever went while the next rows were read is not waited for.
       if (response.destroyed) return;
+      if (!response.write(part)) await drained(response, clock);
     }
   }
   response.end();
