@@ -361,12 +361,22 @@ describe('an import', () => {
       throw new Error('gone');
     }
     await expect(receiveSuppressionFile(deps, linkIn(path), cut())).rejects.toThrow('gone');
-    async function* slow(): AsyncGenerator<Uint8Array> {
+    const [begun, refused] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    async function* later(): AsyncGenerator<Uint8Array> {
+      begun.resolve();
+      await refused.promise;
+      yield Buffer.from('email\nann@r.example\n');
+    }
+    let second;
+    async function* first(): AsyncGenerator<Uint8Array> {
       yield piece;
-      expect((await put(path, 'email\nann@r.example\n')).status).toBe(202);
+      second = receiveSuppressionFile(deps, linkIn(path), later());
+      await begun.promise;
       yield piece;
     }
-    expect(await receiveSuppressionFile(deps, linkIn(path), slow())).toEqual({ kind: 'taken' });
+    expect(await receiveSuppressionFile(deps, linkIn(path), first())).toEqual({ kind: 'taken' });
+    refused.resolve();
+    expect(await second).toEqual({ kind: 'received', id });
     await workOff();
     expect(await look(a, id)).toMatchObject({ status: 'COMPLETED', rows: 1, added: 1 });
   });
