@@ -16,6 +16,7 @@ import { isWellFormedSession } from '#/domain/token.ts';
 import { startHousekeeping } from '#/maintenance/housekeeping.ts';
 import { startCounting } from '#/maintenance/counting.ts';
 import { startDomainChecks } from '#/maintenance/domain-checks.ts';
+import { startSuppressionImports } from '#/maintenance/suppression-imports.ts';
 import { startTlsReports } from '#/maintenance/tls-reports.ts';
 import { startTokenReminders } from '#/maintenance/token-reminders.ts';
 import { startWebhookNotices } from '#/maintenance/webhook-notices.ts';
@@ -38,6 +39,8 @@ import { findInvitationLink } from '#/resolvers/invitations/find-invitation-link
 import { findReset, resetPassword } from '#/resolvers/passwords/reset-password.ts';
 import { completeSetup, findSetup } from '#/resolvers/setup/complete-setup.ts';
 import { completeSignUp, findSignUp } from '#/resolvers/sign-up/complete-sign-up.ts';
+import { openSuppressionExport } from '#/resolvers/suppressions/export-suppressions.ts';
+import { receiveSuppressionFile } from '#/resolvers/suppressions/receive-suppression-file.ts';
 import { createSystemMail } from '#/resolvers/system-mail/system-mail.ts';
 import { createSessionCheck, type SessionCheck } from '#/resolvers/sessions/session-check.ts';
 import { reportLeaks } from '#/resolvers/tokens/report-leaks.ts';
@@ -190,6 +193,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     stack.use(startCounting({ system, clock, channel, ids, log }));
     stack.use(startDomainChecks({ system, deps }));
     stack.use(startTokenReminders({ system, deps }));
+    stack.use(startSuppressionImports({ system, deps }));
     stack.use(startWebhookNotices({ system, deps }));
     if (config.tlsReports) stack.use(startTlsReports({ system, deps, from: config.systemFrom }));
   }
@@ -224,6 +228,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       reportLeaks: (reports, request) => reportLeaks(deps, reports, request),
       linkActions: linkActions(deps),
       openAttachment: (link) => openAttachment(deps, link),
+      suppressionFiles: {
+        receive: (link, body) => receiveSuppressionFile(deps, link, body),
+        open: (link) => openSuppressionExport(deps, link),
+      },
       ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     });
     httpPort = (await http.listen()).port;

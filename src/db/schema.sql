@@ -107,6 +107,14 @@ create type stream_kind as enum (
   'INBOUND'
 );
 
+create type suppression_import_status as enum (
+  'WAITING',
+  'QUEUED',
+  'RUNNING',
+  'COMPLETED',
+  'FAILED'
+);
+
 create type suppression_origin as enum (
   'RECIPIENT',
   'CUSTOMER',
@@ -969,6 +977,47 @@ create table staff_access_grants (
   constraint staff_access_grants_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
 );
 CREATE INDEX staff_access_grants_user ON staff_access_grants USING btree (user_id);
+
+create table suppression_import_pieces (
+  account_id uuid not null,
+  import_id uuid not null,
+  ordinal integer not null,
+  data bytea not null,
+  constraint suppression_import_pieces_pkey PRIMARY KEY (account_id, import_id, ordinal),
+  constraint suppression_import_pieces_account_id_import_id_fkey FOREIGN KEY (account_id, import_id) REFERENCES suppression_imports(account_id, id) ON DELETE CASCADE
+);
+
+create table suppression_imports (
+  account_id uuid not null,
+  id uuid not null,
+  stream_id uuid not null,
+  status suppression_import_status not null,
+  note text,
+  started_by text not null,
+  created_at timestamp with time zone not null,
+  upload_until timestamp with time zone not null,
+  upload_id uuid,
+  bytes integer default 0 not null,
+  next_offset integer default 0 not null,
+  next_line integer default 1 not null,
+  rows_read integer default 0 not null,
+  rows_added integer default 0 not null,
+  rows_present integer default 0 not null,
+  rows_refused integer default 0 not null,
+  problem_lines integer[] default '{}'::integer[] not null,
+  problem_texts text[] default '{}'::text[] not null,
+  failure text,
+  tries smallint default 0 not null,
+  turn_at timestamp with time zone not null,
+  uploaded_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  constraint suppression_imports_pkey PRIMARY KEY (account_id, id),
+  constraint suppression_imports_account_id_stream_id_fkey FOREIGN KEY (account_id, stream_id) REFERENCES message_streams(account_id, id)
+);
+CREATE INDEX suppression_imports_newest ON suppression_imports USING btree (stream_id, id);
+CREATE INDEX suppression_imports_old ON suppression_imports USING btree (created_at);
+CREATE INDEX suppression_imports_open ON suppression_imports USING btree (account_id) WHERE (status = ANY (ARRAY['WAITING'::suppression_import_status, 'QUEUED'::suppression_import_status, 'RUNNING'::suppression_import_status]));
+CREATE INDEX suppression_imports_turn ON suppression_imports USING btree (turn_at) WHERE (status = ANY (ARRAY['QUEUED'::suppression_import_status, 'RUNNING'::suppression_import_status]));
 
 create table suppressions (
   account_id uuid not null,

@@ -4,7 +4,7 @@ import type { SuppressionReason } from '#/domain/errors.ts';
 import { firstIdAt, ID_SLACK_MS } from '#/domain/ids.ts';
 import { array, encodeArray } from './arrays.ts';
 import { planAnew } from './client.ts';
-import { type ReadScope, type SystemWriteScope, withinServers, type WriteScope } from './scope.ts';
+import { type ReadScope, type SystemScope, type SystemWriteScope, withinServers, type WriteScope } from './scope.ts';
 import type { SuppressionOrigin, SuppressionsTable } from './tables.gen.ts';
 
 /** With the server of its stream. */
@@ -175,4 +175,42 @@ export async function deleteSuppressions(scope: WriteScope, ids: readonly string
     .returning('id')
     .execute();
   return new Set(deleted.map(({ id }) => id));
+}
+
+export type ExportedSuppression = Pick<SuppressionRow, 'id' | 'address' | 'reason' | 'origin' | 'createdAt' | 'note'>;
+
+/**
+ * For who has a link that proves itself: a page of a stream, newest first. Only the index of the stream in this order can be
+ * chosen (`is true` hides the account from the planner): by the primary key each page would read the whole stream.
+ */
+export function pageForBearer(
+  { db }: SystemScope,
+  { accountId, streamId }: { readonly accountId: string; readonly streamId: string },
+  { before, limit }: { readonly before: string | null; readonly limit: number },
+): Promise<ExportedSuppression[]> {
+  let query = db
+    .selectFrom('suppressions')
+    .select(['id', 'address', 'reason', 'origin', 'createdAt', 'note'])
+    .where('streamId', '=', streamId)
+    .where(sql<boolean>`(account_id = ${accountId}::uuid) is true`)
+    .orderBy('id', 'desc')
+    .limit(limit);
+  if (before !== null) query = query.where('id', '<', before);
+  return query.execute();
+}
+
+/** The slug of a stream whose server is there; for the same. */
+export async function streamForBearer(
+  { db }: SystemScope,
+  { accountId, streamId }: { readonly accountId: string; readonly streamId: string },
+): Promise<string | null> {
+  const row = await db
+    .selectFrom('messageStreams as m')
+    .innerJoin('servers as s', (join) => join.onRef('s.accountId', '=', 'm.accountId').onRef('s.id', '=', 'm.serverId'))
+    .select('m.slug')
+    .where('m.accountId', '=', accountId)
+    .where('m.id', '=', streamId)
+    .where('s.deletedAt', 'is', null)
+    .executeTakeFirst();
+  return row?.slug ?? null;
 }

@@ -93,6 +93,13 @@ export type StreamKind =
   | 'BROADCAST'
   | 'INBOUND';
 
+export type SuppressionImportStatus =
+  | 'WAITING'
+  | 'QUEUED'
+  | 'RUNNING'
+  | 'COMPLETED'
+  | 'FAILED';
+
 export type SuppressionOrigin =
   | 'RECIPIENT'
   | 'CUSTOMER'
@@ -754,6 +761,39 @@ export interface StaffAccessGrantsTable {
   revokedAt: Date | null;
 }
 
+export interface SuppressionImportPiecesTable {
+  accountId: string;
+  importId: string;
+  ordinal: number;
+  data: Buffer;
+}
+
+export interface SuppressionImportsTable {
+  accountId: string;
+  id: string;
+  streamId: string;
+  status: SuppressionImportStatus;
+  note: string | null;
+  startedBy: string;
+  createdAt: Date;
+  uploadUntil: Date;
+  uploadId: string | null;
+  bytes: Generated<number>;
+  nextOffset: Generated<number>;
+  nextLine: Generated<number>;
+  rowsRead: Generated<number>;
+  rowsAdded: Generated<number>;
+  rowsPresent: Generated<number>;
+  rowsRefused: Generated<number>;
+  problemLines: Generated<number[]>;
+  problemTexts: Generated<string[]>;
+  failure: string | null;
+  tries: Generated<number>;
+  turnAt: Date;
+  uploadedAt: Date | null;
+  finishedAt: Date | null;
+}
+
 export interface SuppressionsTable {
   accountId: string;
   streamId: string;
@@ -1014,6 +1054,8 @@ export interface DB {
   shapingMeasures: ShapingMeasuresTable;
   shapingPermits: ShapingPermitsTable;
   staffAccessGrants: StaffAccessGrantsTable;
+  suppressionImportPieces: SuppressionImportPiecesTable;
+  suppressionImports: SuppressionImportsTable;
   suppressions: SuppressionsTable;
   tlsReports: TlsReportsTable;
   tlsReportsDue: TlsReportsDueTable;

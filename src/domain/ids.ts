@@ -10,6 +10,7 @@ export const idPrefixes = {
   domain: 'dom',
   signature: 'sig',
   suppression: 'sup',
+  suppressionImport: 'imp',
   message: 'msg',
   event: 'evt',
   bounce: 'bnc',

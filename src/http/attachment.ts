@@ -42,7 +42,7 @@ function safeType(contentType: string): string {
 }
 
 /** RFC 6266: a name for all, and the real one for who reads RFC 8187. Without folders, and nothing that ends a header. */
-function disposition(name: string): string {
+export function disposition(name: string): string {
   const bare = name
     .toWellFormed()
     .replace(/[\\/:\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '_')

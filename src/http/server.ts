@@ -31,6 +31,7 @@ import { Operations } from './operations.ts';
 import { isForeignWithCookie } from './own-origin.ts';
 import { answerLinkPage } from './pages/answer-link-page.ts';
 import type { LinkActions } from './pages/link-pages.ts';
+import { answerSuppressionFile, isSuppressionFile, type SuppressionFiles } from './suppression-files.ts';
 import { answerStart } from './start-page.ts';
 import type { AuthenticatedCaller, RequestInfo } from './types.ts';
 import { WebSocketEndpoint } from './websocket.ts';
@@ -67,6 +68,8 @@ export interface HttpServerOptions extends TokenSource {
   readonly linkActions?: LinkActions;
   /** Behind the links to attachments of inbound messages; without it there are none. */
   readonly openAttachment?: OpenAttachment;
+  /** Behind the links to files of suppressions; without it there are none. */
+  readonly suppressionFiles?: SuppressionFiles;
   /** Takes what was found in the open; without it nobody can report it. */
   readonly reportLeaks?: ReportLeaks;
   readonly metrics?: Registry;
@@ -182,6 +185,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const exchange = { request, response, requestId, ipAddress: addressOf(request) };
       if (await answerLinkPage(pages, path, exchange)) return;
     }
+    if (options.suppressionFiles !== undefined && isSuppressionFile(path))
+      return answerSuppressionFile(options.suppressionFiles, path, { request, response, clock });
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Connection', 'close');
       return plain(response, path === '/' ? 405 : 404, path === '/' ? 'method not allowed' : 'not found');

@@ -16,9 +16,11 @@ import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import { deleteOldReports } from '#/db/domain-reports.ts';
 import { forgetExpiredPolicies } from '#/db/mta-sts-policies.ts';
 import { forgetOldReports } from '#/db/tls-sessions.ts';
+import { deleteOldImports } from '#/db/suppression-imports.ts';
 import { deleteRemovableMails } from '#/db/returned-mails.ts';
 import { firstIdAt } from '#/domain/ids.ts';
 import { RETENTION_DAYS } from '#/domain/retention.ts';
+import { IMPORT_KEPT_DAYS } from '#/domain/suppression-file.ts';
 import { firstHourKept, TAGS_KEPT_DAYS } from '#/domain/statistics.ts';
 import type { Clock, Log, SecretBox } from '#/runtime/ports.ts';
 import { countNew } from './counting.ts';
@@ -34,6 +36,10 @@ const STRAY_MS = 24 * 3_600_000;
 const REPORTS = 500;
 const COUNTERS = 10_000;
 const POLICIES = 1_000;
+/** Those that wait hold files of up to 20 MB. */
+const IMPORTS = 10;
+/** A link to send one to has ended long before. */
+const UNSENT_IMPORT_DAYS = 1;
 /** A TLS report that is due is sent or given up within two days. */
 const UNSENT_REPORT_DAYS = 7;
 /** A year and a month: what is shown is compared with the year before. */
@@ -87,7 +93,14 @@ export async function keepHouse({ system, clock, log, secrets }: Deps): Promise<
   while ((await forgetOldReports(system, unsent, REPORTS)) === REPORTS);
   const before = new Date(now.getTime() - REPORT_DAYS * 86_400_000);
   while ((await deleteOldReports(system, before, REPORTS)) >= REPORTS);
+  await forgetOldImports(system, now);
   await forgetOldCounters(system, now);
+}
+
+async function forgetOldImports(system: SystemScope, now: Date): Promise<void> {
+  const daysAgo = (days: number) => new Date(now.getTime() - days * 86_400_000);
+  const old = { unsent: daysAgo(UNSENT_IMPORT_DAYS), before: daysAgo(IMPORT_KEPT_DAYS), limit: IMPORTS };
+  while ((await deleteOldImports(system, old)) === IMPORTS);
 }
 
 async function forgetOldCounters(system: SystemScope, now: Date): Promise<void> {

@@ -34,6 +34,8 @@ import './event-types.ts';
 import './bounce.ts';
 import './bounce-list.ts';
 import './suppression-mutations.ts';
+import './suppression-import.ts';
+import './suppression-export.ts';
 import './inbound.ts';
 import './inbound-settings.ts';
 import './email.ts';

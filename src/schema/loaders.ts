@@ -25,6 +25,7 @@ import { findServers, findStreams, listStreams } from '#/db/servers.ts';
 import { findDeliveries } from '#/db/webhook-deliveries.ts';
 import { findWebhooks, listWebhooks } from '#/db/webhooks.ts';
 import { encodeId } from '#/domain/ids.ts';
+import { findSuppressionImports } from '#/db/suppression-imports.ts';
 import { findSuppressionRows, listSuppressionReasons } from '#/db/suppressions.ts';
 import { readReturnedSources } from '#/resolvers/bounces/returned-source.ts';
 import { listMessageEvents, type LoggedEvent, type MessageEventsKey } from '#/resolvers/events/message-events.ts';
@@ -73,6 +74,7 @@ function makeLoaders({ scope, deps, caller }: AccountContext) {
     message: one((ids) => findMessages(scope, ids, now())),
     bounce: one((ids) => findBounces(scope, ids)),
     suppression: one((ids) => findSuppressionRows(scope, ids)),
+    suppressionImport: one((ids) => findSuppressionImports(scope, ids)),
     inboundMessage: one((ids) => findInboundMessages(scope, ids, now())),
     inboundRule: one((ids) => findInboundRules(scope, ids)),
     domain: one((ids) => findDomains(scope, ids)),

@@ -45,6 +45,7 @@ const rules: Readonly<Partial<Record<IdKind, NodeRule>>> & Readonly<Record<Locat
   inboundMessage: { typeName: 'InboundMessage', permission: 'inbound.read' },
   inboundRule: { typeName: 'InboundRule', permission: 'inboundSettings.read' },
   suppression: { typeName: 'Suppression', permission: 'suppression.read' },
+  suppressionImport: { typeName: 'SuppressionImport', permission: 'suppression.read' },
   domain: { typeName: 'Domain', permission: 'domain.read' },
   signature: { typeName: 'SenderSignature', permission: 'domain.read' },
   webhook: { typeName: 'Webhook', permission: 'webhook.read' },

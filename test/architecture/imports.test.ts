@@ -124,6 +124,8 @@ const words: readonly { readonly what: string; readonly word: RegExp; readonly a
       'resolvers/define-personal.ts',
       // Mail has no caller: what an address names decides whose it is.
       'resolvers/incoming/',
+      // Nor has a file: its link proves what it is for.
+      'resolvers/suppressions/receive-suppression-file.ts',
       'cli/',
     ],
   },

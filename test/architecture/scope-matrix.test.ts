@@ -70,6 +70,7 @@ const ways: Readonly<Record<string, string>> = {
   'InboundSettings.rules': 'of the settings that the asker sees',
   'IssuedInboundSecret.server': 'just rotated',
   'IssuedServerToken.token': 'just made',
+  'StartedSuppressionImport.import': 'just made',
   'RecipientExplanation.suppressions': 'why mail to one address does not arrive, for whoever sees that mail',
   'SuppressedAddresses.suppressions': 'just made',
   'IssuedWebhook.webhook': 'just made',

@@ -30,6 +30,10 @@ const FROM_RIGHTS_ALONE = [
   'Suppression',
   'SuppressionConnection',
   'SuppressionEdge',
+  'SuppressionImport',
+  'SuppressionImportConnection',
+  'SuppressionImportEdge',
+  'SuppressionImportProblem',
 ];
 
 function reachedFrom(start: string): string[] {

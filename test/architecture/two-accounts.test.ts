@@ -78,6 +78,11 @@ beforeAll(async () => {
     const input = { streamId, addresses: [`s@${account.domain}`] };
     return (await w.execute(document, { input }, account.token())).data.suppressAddresses.suppressions[0].id;
   };
+  const importOf = async (account: TestAccount, streamId: string) => {
+    const document =
+      'mutation ($input: StartSuppressionImportInput!) { startSuppressionImport(input: $input) { ... on StartedSuppressionImport { import { id } } } }';
+    return (await w.execute(document, { input: { streamId } }, account.token())).data.startSuppressionImport.import.id;
+  };
   const bounceOf = async (account: TestAccount) => encodeId('bounce', (await insertBounce(w, account, {})).id);
   await bounceOf(mine);
   const ruleOf = async (account: TestAccount) => {
@@ -121,6 +126,7 @@ beforeAll(async () => {
     inboundRule: await ruleOf(other),
     inboundMessage: await inboundOf(other),
     suppression: await suppressionOf(other, stream.id),
+    suppressionImport: await importOf(other, stream.id),
     eventCursor: log.data.server.events.pageInfo.endCursor,
   };
   const never = (kind: IdKind) => encodeId(kind, w.deps.ids.next());
@@ -142,6 +148,7 @@ beforeAll(async () => {
     webhookDelivery: never('webhookDelivery'),
     bounce: encodeId('bounce', w.deps.ids.nextInBucket(bucketAt(w.deps.clock.now(), 45))),
     suppression: never('suppression'),
+    suppressionImport: never('suppressionImport'),
     inboundRule: never('inboundRule'),
     inboundMessage: encodeId('inboundMessage', w.deps.ids.nextInBucket(bucketAt(w.deps.clock.now(), 45))),
     eventCursor: theirs.eventCursor.replace(/.{8}$/, 'AAAAAAAA'),
@@ -168,6 +175,7 @@ const nodes: readonly IdKind[] = [
   'webhookDelivery',
   'bounce',
   'suppression',
+  'suppressionImport',
   'inboundMessage',
   'inboundRule',
 ];
@@ -441,6 +449,11 @@ const lists: Readonly<
   'MessageStream.suppressions': {
     document: 'server { stream(slug: "outbound") { suppressions(first: 9, after: $after) { edges { node { id } } } } }',
     value: 'suppression',
+  },
+  'MessageStream.suppressionImports': {
+    document:
+      'server { stream(slug: "outbound") { suppressionImports(first: 9, after: $after) { edges { node { id } } } } }',
+    value: 'suppressionImport',
   },
   'Server.events': {
     document: 'server { events(first: 9, after: $after) { edges { node { id } } } }',

@@ -12,6 +12,7 @@ import * as sendingPauses from './0009-sending-pauses.ts';
 import * as arrivals from './0010-arrivals.ts';
 import * as transports from './0011-transports.ts';
 import * as tls from './0012-tls.ts';
+import * as suppressionImports from './0014-suppression-imports.ts';
 
 export const migrations: Record<string, Migration> = {
   '0001-foundation': foundation,
@@ -26,4 +27,5 @@ export const migrations: Record<string, Migration> = {
   '0010-arrivals': arrivals,
   '0011-transports': transports,
   '0012-tls': tls,
+  '0014-suppression-imports': suppressionImports,
 };

@@ -1,14 +1,14 @@
 // Suppresses addresses on a stream by the customer's will. Those that cannot be addresses are told and left out; those
 // that are suppressed already stay as they are.
-import { insertSuppressions, listSuppressionsOf, type NewSuppression, type SuppressionRow } from '#/db/suppressions.ts';
+import { listSuppressionsOf, type SuppressionRow } from '#/db/suppressions.ts';
 import { parseMailbox } from '#/domain/email-address.ts';
 import { lineFlaw } from '#/domain/email/text.ts';
 import { type InputIssue, InvalidInput, NotFound } from '#/domain/errors.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { addressHash, MAX_ADDRESSES_AT_ONCE, MAX_SUPPRESSION_NOTE } from '#/domain/suppression.ts';
 import { command } from '../define.ts';
+import { addSuppressions } from './add-suppressions.ts';
 import { findStream } from './find-stream.ts';
-import { appendChanges } from './subscription-changed.ts';
 
 export interface SuppressAddressesRequest {
   readonly streamId: string;
@@ -37,20 +37,14 @@ export const suppressAddresses = command({
     checkCount(input.addresses);
     const note = checkNote(input.note);
     const { wanted, rejected } = readAddresses(input.addresses);
-    const rows = [...wanted.values()].map(({ address, hash }): NewSuppression => {
-      const about = { accountId: scope.accountId, streamId: stream.id, hash, address };
-      return { ...about, id: inside.ids.next(), reason: 'MANUAL', origin: 'CUSTOMER', note };
-    });
-    const added = await insertSuppressions(scope, rows);
-    const changed = rows.filter(({ id }) => added.has(id));
-    const change = { suppressed: true, reason: 'MANUAL', origin: 'CUSTOMER' } as const;
-    await appendChanges(
+    const all = [...wanted.values()];
+    await addSuppressions(
       scope,
       inside,
       stream,
-      changed.map(({ address }) => ({ address, ...change })),
+      all.map((address) => ({ ...address, reason: 'MANUAL', note })),
     );
-    const hashes = rows.map(({ hash }) => hash);
+    const hashes = all.map(({ hash }) => hash);
     const found = new Map(
       (await listSuppressionsOf(scope, [stream.id], hashes)).map((row) => [row.addressHash.toString('hex'), row]),
     );
@@ -68,7 +62,7 @@ export function checkCount(addresses: readonly string[]): void {
     );
 }
 
-function checkNote(note: string | null): string | null {
+export function checkNote(note: string | null): string | null {
   const trimmed = note?.trim() ?? '';
   if (trimmed === '') return null;
   const flaw =
