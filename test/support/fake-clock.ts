@@ -58,6 +58,13 @@ export class FakeClock implements Clock {
     await settle();
   }
 
+  /** As after a long sleep of the machine: whoever was due wakes once, and sees that it is later than he thought. */
+  async leap(ms: number): Promise<void> {
+    this.#now += ms;
+    for (const sleeper of [...this.#sleepers]) if (sleeper.at <= this.#now) sleeper.wake();
+    await settle();
+  }
+
   #nextUntil(end: number): Sleeper | undefined {
     let first: Sleeper | undefined;
     for (const sleeper of this.#sleepers) {

@@ -53,9 +53,10 @@ describe('line ends', () => {
 
   test('ten megabytes of the worst take a moment', () => {
     for (const worst of ['\r', '\n', '\r\n', '\n\r']) {
-      const before = performance.now();
+      // Of the processor: others may want it too.
+      const before = process.cpuUsage();
       canonicalLines(Buffer.from(worst.repeat((10 * 1024 * 1024) / worst.length)));
-      expect(performance.now() - before).toBeLessThan(2_000);
+      expect(process.cpuUsage(before).user / 1_000).toBeLessThan(2_000);
     }
   });
 });
