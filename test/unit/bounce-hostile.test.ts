@@ -38,6 +38,7 @@ const cases: Readonly<Record<string, string>> = {
     '--b\nContent-Type: message/rfc822\n\nFrom: mailer-daemon@x\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n',
   ),
   styles: html('<style>'),
+  'HTML of tabs': html('\t'),
   'open tags': html('<a href="x"'),
   entities: html('&#'),
   'quoted-printable': `${HEAD}Content-Transfer-Encoding: quoted-printable\n\n${million(`=${' '.repeat(70)}`)}`,

@@ -100,6 +100,12 @@ describe('policy', () => {
     );
   });
 
+  test.each(['\r', '\u2028'])('64 kilobytes of blanks before %j are read at once', (end) => {
+    const before = process.cpuUsage();
+    readStsPolicy(`version: STSv1\nmode:${' \t'.repeat(32_000)}x${end}\n`);
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(200);
+  });
+
   test('64 kilobytes of one line are read at once', () => {
     const start = process.cpuUsage();
     expect(readStsPolicy(`mx: ${'a.'.repeat(32_000)}`)).toBeNull();

@@ -1,5 +1,6 @@
 // Octets to text, for reports whose senders did not read the standards: transfer encodings, charsets and HTML, each in one
 // pass over bounded input, and never an error.
+import { trimBlanks } from '../blanks.ts';
 import { decodeText, isCharset } from '../mime/charset.ts';
 
 /** Octets as characters of the same number, with every line end (CRLF, LF, CR) as one LF. */
@@ -82,7 +83,9 @@ const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&',
 /** What a reader of HTML sees, roughly: enough to find addresses and reasons. A "tag" with an @ is an unescaped address. */
 export function htmlToText(html: string): string {
   return withoutElements(html)
-    .replace(/[ \t]*\n[ \t]*/g, ' ')
+    .split('\n')
+    .map(trimBlanks)
+    .join(' ')
     .replace(/<\/?(?:p|br|div|tr|li|h[1-6]|table|hr|ul|pre|td)\b[^<>]{0,4000}>/gi, (tag) =>
       /^<\/?td/i.test(tag) ? ' ' : '\n',
     )

@@ -1,4 +1,5 @@
 // The policy file of MTA-STS, RFC 8461 §3.2: read strictly, for what is misread here is sent in the clear.
+import { trimBlanks } from '../blanks.ts';
 
 export const stsModes = ['enforce', 'testing', 'none'] as const;
 export type StsMode = (typeof stsModes)[number];
@@ -16,7 +17,7 @@ export const MAX_POLICY_BYTES = 64 * 1024;
 /** RFC 8461 §3.2: about a year; more is taken for so much. */
 export const MAX_AGE_SECONDS = 31_557_600;
 
-const LINE = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,31}):[ \t]*(.*?)[ \t]*$/;
+const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/;
 const PATTERN =
   /^(?:\*\.)?(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)*$/;
 const SECONDS = /^\d{1,10}$/;
@@ -26,8 +27,10 @@ export function readStsPolicy(text: string): StsPolicy | null {
   const fields = new Map<string, string>();
   const mx: string[] = [];
   for (const line of linesOf(text)) {
-    const [, key, value] = LINE.exec(line) ?? [];
-    if (key === undefined || value === undefined || !/^[\x20-\x7e\x80-\uffff]*$/.test(value)) return null;
+    const colon = line.indexOf(':');
+    const key = line.slice(0, Math.max(colon, 0));
+    const value = trimBlanks(line.slice(colon + 1));
+    if (!KEY.test(key) || !/^[\x20-\x7e\x80-\uffff]*$/.test(value)) return null;
     if (key === 'mx') mx.push(value.toLowerCase());
     else if (!fields.has(key)) fields.set(key, value);
   }
