@@ -18,6 +18,8 @@ export interface EncodableBody {
   /** Lines ended by CRLF only. */
   readonly bytes: Buffer;
   readonly encoding: BodyEncoding;
+  /** The bytes in that encoding, where choosing it has made them. */
+  readonly encoded: Buffer | null;
 }
 
 interface Options {
@@ -74,7 +76,8 @@ function alternative(parts: readonly [Part, Part], identity: string, boundary: s
   return { header, body: [...body, Buffer.from(`\r\n--${boundary}--\r\n`, 'latin1')] };
 }
 
-function encoded({ bytes, encoding }: Part): Buffer {
+function encoded({ bytes, encoding, encoded: made }: Part): Buffer {
+  if (made !== null) return made;
   if (encoding === '7bit') return bytes;
   return encoding === 'base64' ? wrappedBase64(bytes) : quotedPrintable(bytes);
 }

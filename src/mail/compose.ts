@@ -13,10 +13,10 @@ import { hash } from 'node:crypto';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type MimeNode from 'nodemailer/lib/mime-node';
 import { wrappedBase64 } from './base64-lines.ts';
-import { type BodyEncoding, type Composed, composeBodies, dateText, type EncodableBody } from './compose-bodies.ts';
+import { type Composed, composeBodies, dateText, type EncodableBody } from './compose-bodies.ts';
 import type { Stored, StoredAttachment, StoredContent, StoredSource } from './content.ts';
 import { addressField, headerField } from './header-field.ts';
-import { quotedPrintable } from './quoted-printable.ts';
+import { quotedPrintable, quotedPrintableWithin } from './quoted-printable.ts';
 
 /** What makes this message itself; made once, when it is accepted. */
 export interface MessageIdentity {
@@ -90,7 +90,6 @@ function completeSource({ source, ...stored }: StoredSource, identity: MessageId
 
 const CRLF = Buffer.from('\r\n');
 const LF = 0x0a;
-const EQUALS = 0x3d;
 
 /**
  * The seam for what differs per recipient: the given fields stand before the composed message, whose bytes are shared
@@ -146,41 +145,29 @@ function bodyPart(body: string) {
 function encodable(body: string): EncodableBody {
   const text = body.replace(/\r\n|\r|\n/g, '\r\n');
   const bytes = Buffer.from(text);
-  return { bytes, encoding: bodyEncoding(text, bytes) };
+  if (isSevenBit(text, bytes)) return { bytes, encoding: '7bit', encoded: bytes };
+  // Base64 takes 4/3, quoted-printable 1 + 2 × the share of escapes: even at one in six.
+  const encoded = quotedPrintableWithin(bytes, Math.floor(bytes.length / 6));
+  return { bytes, encoding: encoded === null ? 'base64' : 'quoted-printable', encoded };
 }
 
 /** Neither ASCII text nor a line end. */
 const OUTSIDE_TEXT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 
-function bodyEncoding(text: string, bytes: Buffer): BodyEncoding {
-  const plain = text.length === bytes.length && !OUTSIDE_TEXT.test(text);
-  if (plain && longestLine(bytes) <= LINE && !text.includes(BOUNDARY_PREFIX)) return '7bit';
-  // Base64 takes 4/3, quoted-printable 1 + 2 × the share of escapes: even at one in six.
-  return countEscapes(bytes, plain) * 6 <= bytes.length ? 'quoted-printable' : 'base64';
+/** The length of lines first: it is what a body fails by, and soon. */
+function isSevenBit(text: string, bytes: Buffer): boolean {
+  if (text.length !== bytes.length || !hasShortLines(bytes)) return false;
+  return !OUTSIDE_TEXT.test(text) && !text.includes(BOUNDARY_PREFIX);
 }
 
-/** Without its CRLF. */
-function longestLine(bytes: Buffer): number {
-  let longest = 0;
+/** None longer than LINE, without its CRLF. */
+function hasShortLines(bytes: Buffer): boolean {
   let from = 0;
   for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, from)) {
-    longest = Math.max(longest, end - 1 - from);
+    if (end - 1 - from > LINE) return false;
     from = end + 1;
   }
-  return Math.max(longest, bytes.length - from);
-}
-
-/** `plain`: only equals signs are to be escaped. */
-function countEscapes(bytes: Buffer, plain: boolean): number {
-  let count = 0;
-  if (plain) {
-    for (let at = bytes.indexOf(EQUALS); at !== -1; at = bytes.indexOf(EQUALS, at + 1)) count++;
-    return count;
-  }
-  for (const byte of bytes) {
-    if (byte === EQUALS || byte > 0x7e || (byte < 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) count++;
-  }
-  return count;
+  return bytes.length - from <= LINE;
 }
 
 function attachmentPart(attachment: StoredAttachment, inline: boolean, boundary: string) {
