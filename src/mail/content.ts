@@ -219,8 +219,8 @@ export function decodeContent(stored: Buffer): StoredContent {
 function withParts(json: FrameJson, bytes: Buffer): StoredContent {
   let at = 0;
   const next = (length: number) => bytes.subarray(at, (at += length));
-  const html = json.html === null ? null : next(json.html).toString();
-  const text = json.text === null ? null : next(json.text).toString();
+  const html = json.html === null ? null : next(json.html);
+  const text = json.text === null ? null : next(json.text);
   const attachments = json.attachments.map(({ name, contentType, contentId, size }) => ({
     name,
     contentType,
@@ -228,7 +228,35 @@ function withParts(json: FrameJson, bytes: Buffer): StoredContent {
     content: next(size),
   }));
   if (at !== bytes.length) throw new Error('stored content is cut off or has something after its end');
-  return { ...json, html, text, attachments };
+  const content: StoredContent = {
+    ...json,
+    // Delivery has no use for them as text, and to make it of each large body is what filled its memory.
+    get html() {
+      return html?.toString() ?? null;
+    },
+    get text() {
+      return text?.toString() ?? null;
+    },
+    attachments,
+  };
+  decodedBodies.set(content, { html, text });
+  return content;
+}
+
+interface BodyBytes {
+  readonly html: Buffer | null;
+  readonly text: Buffer | null;
+}
+
+/** Of what was decoded, as they lie in the frame. */
+const decodedBodies = new WeakMap<StoredContent, BodyBytes>();
+
+/** The bodies in UTF-8. */
+export function bodyBytes(content: StoredContent): BodyBytes {
+  const decoded = decodedBodies.get(content);
+  if (decoded !== undefined) return decoded;
+  const { html, text } = content;
+  return { html: html === null ? null : Buffer.from(html), text: text === null ? null : Buffer.from(text) };
 }
 
 function plain({ name, address }: StoredAddress): StoredAddress {

@@ -1,5 +1,4 @@
-// Quoted-printable (RFC 2045 §6.7) of a body with canonical line ends: the same lines as nodemailer's, at a fifth of its
-// time, since nothing here is a string or a regular expression (test/unit/quoted-printable.test.ts compares the two).
+// Quoted-printable (RFC 2045 §6.7) of a body: the same lines as nodemailer's, at a fifth of its time, since nothing here is a string or a regular expression (test/unit/quoted-printable.test.ts compares the two).
 
 /** RFC 2045 §6.7, with the soft line break. */
 const LINE = 76;
@@ -23,19 +22,20 @@ const isBreakable = Uint8Array.from({ length: 256 }, (_, octet) =>
   ' \t.,!?'.includes(String.fromCharCode(octet)) ? 1 : 0,
 );
 
-/** `body`: lines ended by CRLF only. */
+/** Of a body with line ends of any kind; they become CRLF. */
 export function quotedPrintable(body: Buffer): Buffer {
-  return quotedPrintableWithin(body, body.length) as Buffer;
+  return quotedPrintableWithin(body, 0) as Buffer;
 }
 
 /**
- * Null: more than so many octets would have to be escaped (white space at the end of a line is not counted), so another
- * encoding is shorter. In one pass: lines are cut where they have become too long, which moves some octets of each.
+ * Null: more than one in `share` octets would have to be escaped (white space at the end of a line is not counted), so
+ * another encoding is shorter. In one pass: lines are cut where they have become too long, which moves some octets of each.
  */
-export function quotedPrintableWithin(body: Buffer, mostEscapes: number): Buffer | null {
+export function quotedPrintableWithin(body: Buffer, share: number): Buffer | null {
   const { length } = body;
   const out = scratchOf(length);
   let escapes = 0;
+  let lineEnds = 0;
   let to = 0;
   let line = 0;
   for (let at = 0; at < length; at++) {
@@ -43,9 +43,17 @@ export function quotedPrintableWithin(body: Buffer, mostEscapes: number): Buffer
     if (isPlain[octet] === 1) out[to++] = octet;
     else if (octet === CR || octet === LF) {
       to = escapeSpace(out, to);
-      out[to++] = octet;
+      out[to++] = CR;
+      if (to - line > LINE) {
+        line = cut(out, softEnd(out, line, line + LINE), to);
+        to += SOFT_BREAK;
+      }
+      out[to++] = LF;
+      if (octet === CR && body[at + 1] === LF) at++;
+      else lineEnds++;
     } else {
-      if (++escapes > mostEscapes) return null;
+      // Line ends at most double it.
+      if (++escapes * share > 2 * length) return null;
       to = writeEscaped(out, to, octet);
     }
     // One octet past a full line, so that nothing in it can change any more.
@@ -53,8 +61,10 @@ export function quotedPrintableWithin(body: Buffer, mostEscapes: number): Buffer
       line = cut(out, softEnd(out, line, line + LINE), to);
       to += SOFT_BREAK;
     }
-    if (octet === LF) line = to;
+    if (octet === CR || octet === LF) line = to;
   }
+  // Of the body as it is with CRLF.
+  if (escapes * share > length + lineEnds) return null;
   to = escapeSpace(out, to);
   // A body that is one line at most is left as it is; else the last line is cut like any other.
   for (let last = to > LINE; last && line < to; ) {
