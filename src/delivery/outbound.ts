@@ -116,28 +116,19 @@ export function createOutbound(deps: Deps): Outbound {
       return { kind: 'unresolved', reason: `DNS cannot tell now whether the mail exchangers of ${domain} are secure` };
     },
     async send(destination, gate, { claim, reversePath, message, beforeFinalDot }) {
-      const { content, size, eightBit, sevenBit } = message;
       const plan = await deps.tls.planFor(claim, destination.security);
-      const submit = (recipients: readonly string[], mark: SmtpTransaction['beforeFinalDot']) => {
-        const smtpUtf8 = message.smtpUtf8 || !isAscii(reversePath) || !recipients.every(isAscii);
-        const transaction = {
-          reversePath,
-          recipients,
-          size,
-          eightBit,
-          smtpUtf8,
-          content,
-          sevenBit,
-          beforeFinalDot: mark,
-        };
-        return poolOf(destination, plan, gate).submit(transaction);
-      };
+      const submit = (recipients: readonly string[], beforeFinalDot: SmtpTransaction['beforeFinalDot']) =>
+        poolOf(destination, plan, gate).submit(async () => {
+          const composed = await message.compose();
+          const smtpUtf8 = composed.smtpUtf8 || !isAscii(reversePath) || !recipients.every(isAscii);
+          return { ...composed, reversePath, recipients, smtpUtf8, beforeFinalDot };
+        });
       const limit = destination.recipientsPerTransaction;
       const key = keyOf(destination, plan);
       const result =
         limit > 1 && isAscii(claim.address)
           ? await together.send(
-              { key, limit, content, reversePath, submit },
+              { key, limit, message, reversePath, submit },
               { recipient: claim.address, beforeFinalDot },
             )
           : await submit([claim.address], async () => {

@@ -25,8 +25,10 @@ export interface JobResult {
 }
 
 interface Job {
-  readonly transaction: SmtpTransaction;
+  /** Asked when a connection is ready for it. */
+  readonly transaction: () => Promise<SmtpTransaction>;
   readonly resolve: (result: JobResult) => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 export interface PoolOptions {
@@ -55,14 +57,19 @@ export class Pool {
   /** Jobs in line and at work. */
   load = 0;
 
-  submit(transaction: SmtpTransaction): Promise<JobResult> {
+  /** Rejects when the transaction cannot be had; `transaction` may be asked twice. */
+  submit(transaction: Job['transaction']): Promise<JobResult> {
     this.load++;
-    return new Promise<JobResult>((resolve) => {
+    return new Promise<JobResult>((resolve, reject) => {
       const job: Job = {
         transaction,
         resolve: (result) => {
           this.load--;
           resolve(result);
+        },
+        reject: (reason) => {
+          this.load--;
+          reject(reason);
         },
       };
       const last = this.#idle.pop();
@@ -100,8 +107,10 @@ export class Pool {
           taken = 0;
           if (session === null) return;
         }
+        const transaction = await this.#transactionOf(job);
+        if (transaction === null) continue;
         taken++;
-        const result = await session.send(job.transaction);
+        const result = await session.send(transaction);
         // The peer had closed an idle connection: nothing of this job was seen by anybody, so it goes to a new one.
         if (reused && isStale(result)) this.#putBack(job);
         else job.resolve({ session, transaction: result, connect: null, heldBack: false });
@@ -112,6 +121,16 @@ export class Pool {
       gate.closed();
       if (this.#waiting.length > 0) this.#grow();
       if (this.#connections === 0) this.#options.onEmpty();
+    }
+  }
+
+  /** Null: there is none, and the job knows. */
+  async #transactionOf(job: Job): Promise<SmtpTransaction | null> {
+    try {
+      return await job.transaction();
+    } catch (reason) {
+      job.reject(reason);
+      return null;
     }
   }
 

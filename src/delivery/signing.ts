@@ -24,15 +24,25 @@ export interface ReturnPaths {
   returnPathFor(accountId: string, domain: string): Promise<string | null>;
 }
 
-export interface OutgoingMessage {
+/** The bytes of a message as they leave. */
+export interface OutgoingContent {
   /** RFC 5322 source in pieces: the signatures, and the composed message as it was composed. */
   readonly content: readonly Uint8Array[];
   readonly size: number;
   readonly eightBit: boolean;
   readonly smtpUtf8: boolean;
-  readonly returnPath: ReturnPath | null;
   /** The same in 7 bits, signed anew; null: it cannot be had. */
-  sevenBit(): Promise<Pick<OutgoingMessage, 'content' | 'size'> | null>;
+  sevenBit(): Promise<Pick<OutgoingContent, 'content' | 'size'> | null>;
+}
+
+/** One object for all recipients of a message that were claimed together. */
+export interface OutgoingMessage {
+  readonly returnPath: ReturnPath | null;
+  /**
+   * Composed and signed, once for all of them. To be asked for when a connection is free: what waits in line is then held as
+   * it is stored, a quarter of its size. With all in line composed, 100 KB each, a third of the time went into garbage.
+   */
+  compose(): Promise<OutgoingContent>;
 }
 
 export type Prepared =
@@ -78,26 +88,37 @@ async function prepare(deps: PrepareDeps, { message, content }: StoredMessage): 
     };
   }
   const host = returnPaths === null ? null : await returnPaths.returnPathFor(accountId, domain);
+  let composing: Promise<OutgoingContent> | null = null;
+  return {
+    kind: 'ready',
+    message: {
+      returnPath: returnPaths === null || host === null ? null : { domain: host, secret: returnPaths.secret },
+      compose: () => (composing ??= compose(deps, { message, content }, keys)),
+    },
+  };
+}
+
+async function compose(
+  { clock }: Pick<PrepareDeps, 'clock'>,
+  { message, content }: { readonly message: StoredMessage['message']; readonly content: Buffer },
+  keys: readonly SigningKey[],
+): Promise<OutgoingContent> {
   const { source, bodyStart, eightBit, smtpUtf8 } = composeStored(decodeStored(content), identityOf(message));
   const signed = async (whole: Buffer, body: number) => {
     if (keys.length === 0) return { content: [whole], size: whole.length };
-    const signatures = await signMessage(whole, body, keys, deps.clock.now());
+    const signatures = await signMessage(whole, body, keys, clock.now());
     return { content: [signatures, whole], size: signatures.length + whole.length };
   };
-  let converted: ReturnType<OutgoingMessage['sevenBit']> | null = null;
+  let converted: ReturnType<OutgoingContent['sevenBit']> | null = null;
   const convert = async () => {
     const whole = inSevenBit(source);
     return whole === null ? null : signed(whole, whole.indexOf('\r\n\r\n') + 4);
   };
   return {
-    kind: 'ready',
-    message: {
-      ...(await signed(source, bodyStart)),
-      // Once for all recipients whose hosts ask for it.
-      sevenBit: () => (converted ??= convert()),
-      eightBit,
-      smtpUtf8,
-      returnPath: returnPaths === null || host === null ? null : { domain: host, secret: returnPaths.secret },
-    },
+    ...(await signed(source, bodyStart)),
+    // Once for all recipients whose hosts ask for it.
+    sevenBit: () => (converted ??= convert()),
+    eightBit,
+    smtpUtf8,
   };
 }

@@ -19,8 +19,8 @@ export interface Shared {
   readonly key: string;
   /** Recipients of a transaction. */
   readonly limit: number;
-  /** By its identity: the content itself is too large to compare. */
-  readonly content: SmtpTransaction['content'];
+  /** By its identity. */
+  readonly message: object;
   readonly reversePath: string;
   submit(recipients: readonly string[], beforeFinalDot: SmtpTransaction['beforeFinalDot']): Promise<JobResult>;
 }
@@ -36,7 +36,7 @@ interface Group {
 }
 
 export class Together {
-  readonly #open = new Map<string, Map<SmtpTransaction['content'], Group>>();
+  readonly #open = new Map<string, Map<object, Group>>();
   readonly #learned = new Map<string, number>();
 
   /** Waits for those that come in the same turn of the event loop, as the recipients of one claim do. */
@@ -50,23 +50,23 @@ export class Together {
 
   #groupOf(shared: Shared): Group {
     const name = `${shared.key}\0${shared.reversePath}`;
-    const open = this.#open.get(name) ?? new Map<SmtpTransaction['content'], Group>();
+    const open = this.#open.get(name) ?? new Map<object, Group>();
     this.#open.set(name, open);
-    const known = open.get(shared.content);
+    const known = open.get(shared.message);
     if (known !== undefined) return known;
     const group: Group = { shared, members: [] };
-    open.set(shared.content, group);
+    open.set(shared.message, group);
     setImmediate(() => {
-      if (open.get(shared.content) === group) this.#close(group);
+      if (open.get(shared.message) === group) this.#close(group);
     });
     return group;
   }
 
   #close(group: Group): void {
-    const { key, reversePath, content } = group.shared;
+    const { key, reversePath, message } = group.shared;
     const name = `${key}\0${reversePath}`;
     const open = this.#open.get(name);
-    open?.delete(content);
+    open?.delete(message);
     if (open?.size === 0) this.#open.delete(name);
     void this.#transact(group.shared, group.members);
   }

@@ -13,10 +13,10 @@ import { hash } from 'node:crypto';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type MimeNode from 'nodemailer/lib/mime-node';
 import { wrappedBase64 } from './base64-lines.ts';
-import { type BodyEncoding, type Composed, composeBodies, dateText, type EncodableBody } from './compose-bodies.ts';
-import type { Stored, StoredAttachment, StoredContent, StoredSource } from './content.ts';
+import { type Composed, composeBodies, dateText, type EncodableBody } from './compose-bodies.ts';
+import { bodyBytes, type Stored, type StoredAttachment, type StoredContent, type StoredSource } from './content.ts';
 import { addressField, headerField } from './header-field.ts';
-import { quotedPrintable } from './quoted-printable.ts';
+import { quotedPrintable, quotedPrintableWithin } from './quoted-printable.ts';
 
 /** What makes this message itself; made once, when it is accepted. */
 export interface MessageIdentity {
@@ -89,8 +89,9 @@ function completeSource({ source, ...stored }: StoredSource, identity: MessageId
 }
 
 const CRLF = Buffer.from('\r\n');
+const TAB = 0x09;
 const LF = 0x0a;
-const EQUALS = 0x3d;
+const CR = 0x0d;
 
 /**
  * The seam for what differs per recipient: the given fields stand before the composed message, whose bytes are shared
@@ -117,11 +118,12 @@ export function senderHeader(content: StoredContent): string {
 
 /** The parts with their headers; exported so that a test can compare our way out with nodemailer's. */
 export function messageTree(content: StoredContent, identity: MessageIdentity): MimeNode {
-  const inline = content.html !== null && content.html !== '';
+  const { text, html } = bodyBytes(content);
+  const inline = html !== null && html.length > 0;
   const boundary = boundaryOf(identity);
   return new MailComposer({
-    text: content.text ? bodyPart(content.text) : undefined,
-    html: content.html ? bodyPart(content.html) : undefined,
+    text: text?.length ? bodyPart(text) : undefined,
+    html: html?.length ? bodyPart(html) : undefined,
     attachments: content.attachments.map((attachment) => attachmentPart(attachment, inline, boundary)),
     messageId: identity.messageId,
     date: identity.date,
@@ -137,50 +139,32 @@ function boundaryOf({ seed }: MessageIdentity): string {
   return hash('sha256', seed, 'hex').slice(0, 24);
 }
 
-function bodyPart(body: string) {
+function bodyPart(body: Buffer) {
   const { bytes, encoding } = encodable(body);
   return encoding === '7bit' ? { content: bytes.toString() } : { content: bytes, contentTransferEncoding: encoding };
 }
 
-/** Canonical line ends first: within base64 nobody could mend them later (RFC 2046 §4.1.1). */
-function encodable(body: string): EncodableBody {
-  const text = body.replace(/\r\n|\r|\n/g, '\r\n');
-  const bytes = Buffer.from(text);
-  return { bytes, encoding: bodyEncoding(text, bytes) };
-}
-
-/** Neither ASCII text nor a line end. */
-const OUTSIDE_TEXT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
-
-function bodyEncoding(text: string, bytes: Buffer): BodyEncoding {
-  const plain = text.length === bytes.length && !OUTSIDE_TEXT.test(text);
-  if (plain && longestLine(bytes) <= LINE && !text.includes(BOUNDARY_PREFIX)) return '7bit';
+/** In base64 nobody could mend line ends later (RFC 2046 §4.1.1), and in 7 bits none may. */
+function encodable(body: Buffer): EncodableBody {
+  if (isSevenBit(body)) {
+    const bytes = Buffer.from(canonicalLines(body), 'latin1');
+    return { bytes, encoding: '7bit', encoded: bytes };
+  }
   // Base64 takes 4/3, quoted-printable 1 + 2 × the share of escapes: even at one in six.
-  return countEscapes(bytes, plain) * 6 <= bytes.length ? 'quoted-printable' : 'base64';
+  const encoded = quotedPrintableWithin(body, 6);
+  if (encoded !== null) return { bytes: body, encoding: 'quoted-printable', encoded };
+  return { bytes: Buffer.from(canonicalLines(body), 'latin1'), encoding: 'base64', encoded: null };
 }
 
-/** Without its CRLF. */
-function longestLine(bytes: Buffer): number {
-  let longest = 0;
+/** ASCII text in short lines: most bodies fail by those, and soon. */
+function isSevenBit(body: Buffer): boolean {
   let from = 0;
-  for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, from)) {
-    longest = Math.max(longest, end - 1 - from);
-    from = end + 1;
+  for (let at = 0; at < body.length; at++) {
+    const octet = body[at] as number;
+    if (octet === LF || octet === CR) from = at + 1;
+    else if (octet > 0x7e || (octet < 0x20 && octet !== TAB) || at - from >= LINE) return false;
   }
-  return Math.max(longest, bytes.length - from);
-}
-
-/** `plain`: only equals signs are to be escaped. */
-function countEscapes(bytes: Buffer, plain: boolean): number {
-  let count = 0;
-  if (plain) {
-    for (let at = bytes.indexOf(EQUALS); at !== -1; at = bytes.indexOf(EQUALS, at + 1)) count++;
-    return count;
-  }
-  for (const byte of bytes) {
-    if (byte === EQUALS || byte > 0x7e || (byte < 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) count++;
-  }
-  return count;
+  return !body.includes(BOUNDARY_PREFIX);
 }
 
 function attachmentPart(attachment: StoredAttachment, inline: boolean, boundary: string) {

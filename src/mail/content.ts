@@ -2,9 +2,9 @@
 //
 //   u32 format   PARTS or SOURCE, and COMPRESSED with it when all that follows is one zstd frame
 //   u32 length of the JSON
-//   JSON         PARTS: addresses, subject, bodies, headers, and of each attachment all but its bytes
+//   JSON         PARTS: addresses, subject, headers, the lengths of the bodies, and of each attachment all but its bytes
 //                SOURCE: what delivery must know of the source without reading it
-//   bytes        PARTS: of the attachments, one after the other
+//   bytes        PARTS: HTML and text in UTF-8, which as JSON would cost more than to compress them; then the attachments
 //                SOURCE: the message as its sender has composed it (SMTP), from which nothing is composed anew
 //
 // Bcc recipients are not in it: whoever reads the content must not learn of them, and no composer can leak them.
@@ -64,7 +64,10 @@ export type Stored =
   | { readonly kind: 'parts'; readonly content: StoredContent }
   | { readonly kind: 'source'; readonly content: StoredSource };
 
-interface FrameJson extends Omit<StoredContent, 'attachments'> {
+interface FrameJson extends Omit<StoredContent, 'attachments' | 'html' | 'text'> {
+  /** Octets. */
+  readonly html: number | null;
+  readonly text: number | null;
   readonly attachments: readonly (Omit<StoredAttachment, 'content'> & { readonly size: number })[];
 }
 
@@ -81,14 +84,15 @@ const MAX_FRAME = 80 * 1024 * 1024;
 const OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 export function encodeContent(content: StoredContent): Buffer {
+  const { html, text } = content;
   const json: FrameJson = {
     from: plain(content.from),
     to: content.to.map(plain),
     cc: content.cc.map(plain),
     replyTo: content.replyTo.map(plain),
     subject: content.subject,
-    html: content.html,
-    text: content.text,
+    html: html === null ? null : Buffer.byteLength(html),
+    text: text === null ? null : Buffer.byteLength(text),
     headers: content.headers.map(({ name, value }) => ({ name, value })),
     attachments: content.attachments.map(({ name, contentType, contentId, content: bytes }) => ({
       name,
@@ -97,15 +101,16 @@ export function encodeContent(content: StoredContent): Buffer {
       size: bytes.length,
     })),
   };
-  return encodeFrame(
-    PARTS,
-    json,
-    content.attachments.map((attachment) => attachment.content),
-  );
+  const parts = [
+    { bytes: html ?? '', length: json.html ?? 0 },
+    { bytes: text ?? '', length: json.text ?? 0 },
+    ...content.attachments.map((attachment) => part(attachment.content)),
+  ];
+  return encodeFrame(PARTS, json, parts);
 }
 
 export function encodeSource(content: StoredSource): Buffer {
-  return encodeFrame(SOURCE, sourceJson(content), [content.source]);
+  return encodeFrame(SOURCE, sourceJson(content), [part(content.source)]);
 }
 
 /** From here on compressing takes some milliseconds, in which nobody else would be served. */
@@ -115,7 +120,7 @@ const compressAside = promisify(zstdCompress);
 /** The same, a large one beside the event loop. */
 export async function encodeLargeSource(content: StoredSource): Promise<Buffer> {
   if (content.source.length < LARGE) return encodeSource(content);
-  const body = frameBody(sourceJson(content), [content.source]);
+  const body = frameBody(sourceJson(content), [part(content.source)]);
   return Buffer.concat([u32((SOURCE | COMPRESSED) >>> 0), await compressAside(body, OPTIONS)]);
 }
 
@@ -137,22 +142,31 @@ function sourceJson({ bodyStart, eightBit, smtpUtf8, lacks, replyTo }: SourceJso
   return { bodyStart, eightBit, smtpUtf8, lacks, replyTo: replyTo === null ? null : plain(replyTo) };
 }
 
-function encodeFrame(format: number, json: object, bytes: readonly Buffer[]): Buffer {
-  const body = frameBody(json, bytes);
+/** What follows the JSON; a text stands for its UTF-8. */
+interface Part {
+  readonly bytes: string | Buffer;
+  readonly length: number;
+}
+
+const part = (bytes: Buffer): Part => ({ bytes, length: bytes.length });
+
+function encodeFrame(format: number, json: object, parts: readonly Part[]): Buffer {
+  const body = frameBody(json, parts);
   if (body.length < MIN_COMPRESSED) return Buffer.concat([u32(format), body]);
-  const options = { ...OPTIONS, chunkSize: chunkSizeFor(body.length) };
+  // Text comes to a third. What is said of the size spares zstd most of the memory it would make ready.
+  const options = { ...OPTIONS, chunkSize: chunkSizeFor(body.length / 2), pledgedSrcSize: body.length };
   return Buffer.concat([u32((format | COMPRESSED) >>> 0), zstdCompressSync(body, options)]);
 }
 
 /** Written into its place at once: a copy of a large body is most of the work. */
-function frameBody(json: object, bytes: readonly Buffer[]): Buffer {
+function frameBody(json: object, parts: readonly Part[]): Buffer {
   const text = JSON.stringify(json);
   const length = Buffer.byteLength(text);
-  const body = Buffer.allocUnsafe(bytes.reduce((sum, part) => sum + part.length, 4 + length));
+  const body = Buffer.allocUnsafe(parts.reduce((sum, one) => sum + one.length, 4 + length));
   body.writeUInt32BE(length, 0);
   body.write(text, 4);
   let to = 4 + length;
-  for (const part of bytes) to += part.copy(body, to);
+  for (const { bytes } of parts) to += typeof bytes === 'string' ? body.write(bytes, to) : bytes.copy(body, to);
   return body;
 }
 
@@ -167,7 +181,7 @@ export function decodeStored(stored: Buffer): Stored {
   return unframed(
     kind,
     compressed
-      ? zstdDecompressSync(rest, { maxOutputLength: MAX_FRAME, chunkSize: chunkSizeFor(rest.length * 3) })
+      ? zstdDecompressSync(rest, { maxOutputLength: MAX_FRAME, chunkSize: chunkSizeFor(rest.length * 4) })
       : rest,
   );
 }
@@ -191,7 +205,7 @@ function unframed(kind: number, body: Buffer): Stored {
   const jsonEnd = 4 + body.readUInt32BE(0);
   const json: unknown = JSON.parse(body.toString('utf8', 4, jsonEnd));
   const bytes = body.subarray(jsonEnd);
-  if (kind === PARTS) return { kind: 'parts', content: withAttachments(json as FrameJson, bytes) };
+  if (kind === PARTS) return { kind: 'parts', content: withParts(json as FrameJson, bytes) };
   return { kind: 'source', content: { ...(json as SourceJson), source: bytes } };
 }
 
@@ -202,15 +216,47 @@ export function decodeContent(stored: Buffer): StoredContent {
   return content;
 }
 
-function withAttachments(json: FrameJson, bytes: Buffer): StoredContent {
+function withParts(json: FrameJson, bytes: Buffer): StoredContent {
   let at = 0;
-  const attachments = json.attachments.map(({ name, contentType, contentId, size }) => {
-    const content = bytes.subarray(at, at + size);
-    at += size;
-    return { name, contentType, contentId, content };
-  });
+  const next = (length: number) => bytes.subarray(at, (at += length));
+  const html = json.html === null ? null : next(json.html);
+  const text = json.text === null ? null : next(json.text);
+  const attachments = json.attachments.map(({ name, contentType, contentId, size }) => ({
+    name,
+    contentType,
+    contentId,
+    content: next(size),
+  }));
   if (at !== bytes.length) throw new Error('stored content is cut off or has something after its end');
-  return { ...json, attachments };
+  const content: StoredContent = {
+    ...json,
+    // Delivery has no use for them as text, and to make it of each large body is what filled its memory.
+    get html() {
+      return html?.toString() ?? null;
+    },
+    get text() {
+      return text?.toString() ?? null;
+    },
+    attachments,
+  };
+  decodedBodies.set(content, { html, text });
+  return content;
+}
+
+interface BodyBytes {
+  readonly html: Buffer | null;
+  readonly text: Buffer | null;
+}
+
+/** Of what was decoded, as they lie in the frame. */
+const decodedBodies = new WeakMap<StoredContent, BodyBytes>();
+
+/** The bodies in UTF-8. */
+export function bodyBytes(content: StoredContent): BodyBytes {
+  const decoded = decodedBodies.get(content);
+  if (decoded !== undefined) return decoded;
+  const { html, text } = content;
+  return { html: html === null ? null : Buffer.from(html), text: text === null ? null : Buffer.from(text) };
 }
 
 function plain({ name, address }: StoredAddress): StoredAddress {

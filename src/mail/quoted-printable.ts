@@ -1,5 +1,4 @@
-// Quoted-printable (RFC 2045 §6.7) of a body with canonical line ends: the same lines as nodemailer's, at a fifth of its
-// time, since nothing here is a string or a regular expression (test/unit/quoted-printable.test.ts compares the two).
+// Quoted-printable (RFC 2045 §6.7) of a body: the same lines as nodemailer's, at a fifth of its time, since nothing here is a string or a regular expression (test/unit/quoted-printable.test.ts compares the two).
 
 /** RFC 2045 §6.7, with the soft line break. */
 const LINE = 76;
@@ -12,7 +11,8 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const EQUALS = 0x3d;
 const HEX = Buffer.from('0123456789ABCDEF');
-const SOFT_BREAK = [EQUALS, CR, LF] as const;
+/** Octets of `=`, CR and LF. */
+const SOFT_BREAK = 3;
 
 /** Octets that stand for themselves, white space only where no line ends behind it. Line ends do too. */
 const isPlain = Uint8Array.from({ length: 256 }, (_, octet) =>
@@ -22,41 +22,80 @@ const isBreakable = Uint8Array.from({ length: 256 }, (_, octet) =>
   ' \t.,!?'.includes(String.fromCharCode(octet)) ? 1 : 0,
 );
 
-/** `body`: lines ended by CRLF only. */
+/** Of a body with line ends of any kind; they become CRLF. */
 export function quotedPrintable(body: Buffer): Buffer {
-  const escaped = escape(body);
-  return escaped.length <= LINE ? Buffer.from(escaped) : wrap(escaped);
+  return quotedPrintableWithin(body, 0) as Buffer;
 }
 
 /**
- * The answer lies in a buffer that the next call uses anew: it is three times the body at worst, and fresh memory of that
- * size costs as much as the escaping.
+ * Null: more than one in `share` octets would have to be escaped (white space at the end of a line is not counted), so
+ * another encoding is shorter. In one pass: lines are cut where they have become too long, which moves some octets of each.
  */
-function escape(body: Buffer): Buffer {
-  const out = scratchOf(body.length * 3);
+export function quotedPrintableWithin(body: Buffer, share: number): Buffer | null {
   const { length } = body;
+  const out = scratchOf(length);
+  let escapes = 0;
+  let lineEnds = 0;
   let to = 0;
+  let line = 0;
   for (let at = 0; at < length; at++) {
     const octet = body[at] as number;
-    if (isPlain[octet] === 1) {
-      out[to++] = octet;
-      continue;
-    }
-    if (octet === CR || octet === LF) {
+    if (isPlain[octet] === 1) out[to++] = octet;
+    else if (octet === CR || octet === LF) {
       to = escapeSpace(out, to);
-      out[to++] = octet;
-    } else to = writeEscaped(out, to, octet);
+      out[to++] = CR;
+      if (to - line > LINE) {
+        line = cut(out, softEnd(out, line, line + LINE), to);
+        to += SOFT_BREAK;
+      }
+      out[to++] = LF;
+      if (octet === CR && body[at + 1] === LF) at++;
+      else lineEnds++;
+    } else {
+      // Line ends at most double it.
+      if (++escapes * share > 2 * length) return null;
+      to = writeEscaped(out, to, octet);
+    }
+    // One octet past a full line, so that nothing in it can change any more.
+    if (to - line > LINE) {
+      line = cut(out, softEnd(out, line, line + LINE), to);
+      to += SOFT_BREAK;
+    }
+    if (octet === CR || octet === LF) line = to;
   }
-  return out.subarray(0, escapeSpace(out, to));
+  // Of the body as it is with CRLF.
+  if (escapes * share > length + lineEnds) return null;
+  to = escapeSpace(out, to);
+  // A body that is one line at most is left as it is; else the last line is cut like any other.
+  for (let last = to > LINE; last && line < to; ) {
+    const end = softEnd(out, line, Math.min(line + LINE, to), to);
+    last = end < to;
+    if (!last) break;
+    line = cut(out, end, to);
+    to += SOFT_BREAK;
+  }
+  const encoded = Buffer.allocUnsafe(to);
+  encoded.set(out.subarray(0, to));
+  return encoded;
+}
+
+/** Puts a soft line break at `end`, of what is written up to `to`. Answers where the next line begins. */
+function cut(out: Uint8Array, end: number, to: number): number {
+  // Some octets: fewer than a call of copyWithin() is worth.
+  for (let from = to - 1; from >= end; from--) out[from + SOFT_BREAK] = out[from] as number;
+  out[end] = EQUALS;
+  out[end + 1] = CR;
+  out[end + 2] = LF;
+  return end + SOFT_BREAK;
 }
 
 /** Relays take white space at the end of a line away. */
-function escapeSpace(out: Buffer, to: number): number {
+function escapeSpace(out: Uint8Array, to: number): number {
   const last = out[to - 1];
   return to > 0 && (last === SPACE || last === TAB) ? writeEscaped(out, to - 1, last) : to;
 }
 
-function writeEscaped(out: Buffer, to: number, octet: number): number {
+function writeEscaped(out: Uint8Array, to: number, octet: number): number {
   out[to] = EQUALS;
   out[to + 1] = HEX[octet >> 4] ?? 0;
   out[to + 2] = HEX[octet & 15] ?? 0;
@@ -65,53 +104,42 @@ function writeEscaped(out: Buffer, to: number, octet: number): number {
 
 /** Kept for the next; a larger one is not, so that one large mail does not hold memory for good. */
 const SCRATCH = 1024 * 1024;
-let scratch = Buffer.allocUnsafeSlow(64 * 1024);
+let scratch = new Uint8Array(64 * 1024);
 
-function scratchOf(size: number): Buffer {
+/**
+ * Room for the encoded form, used anew by the next: it is more than three times the body at worst, and fresh memory of that
+ * size costs as much as the encoding.
+ */
+function scratchOf(body: number): Uint8Array {
+  const size = 3 * body + SOFT_BREAK * (Math.ceil((3 * body) / (LINE - MARGIN - 12)) + 2);
   if (size > SCRATCH) return Buffer.allocUnsafe(size);
-  if (size > scratch.length) scratch = Buffer.allocUnsafeSlow(SCRATCH);
+  if (size > scratch.length) scratch = new Uint8Array(SCRATCH);
   return scratch;
 }
 
-function wrap(text: Buffer): Buffer {
-  // A soft break for each LINE - MARGIN octets at the most often, and then some.
-  const out = Buffer.allocUnsafe(text.length + 3 * (Math.ceil(text.length / (LINE - MARGIN - 12)) + 1));
-  let to = 0;
-  let lineFeed = text.indexOf(LF);
-  for (let at = 0; at < text.length; ) {
-    if (lineFeed !== -1 && lineFeed < at) lineFeed = text.indexOf(LF, at);
-    const whole = lineFeed !== -1 && lineFeed < at + LINE;
-    const end = whole ? lineFeed + 1 : softEnd(text, at);
-    // Shorter than a call of copy() is worth.
-    for (let from = at; from < end; from++) out[to++] = text[from] as number;
-    if (!whole && end < text.length) for (const octet of SOFT_BREAK) out[to++] = octet;
-    at = end;
-  }
-  return out.subarray(0, to);
-}
-
-/** Where the line that begins at `from` ends, when no line end comes first. */
-function softEnd(text: Buffer, from: number): number {
-  const full = Math.min(from + LINE, text.length);
-  const end = behindBreakable(text, from, full) ?? behindWholeCharacter(text, from, full);
-  if (end === text.length || end - from < LINE) return end;
+/** Where the line that begins at `from` ends when no line end comes up to `full`; `length`: of all, where that is known. */
+function softEnd(text: Uint8Array, from: number, full: number, length = full + 1): number {
+  const end = behindBreakable(text, from, full) || behindWholeCharacter(text, from, full, length);
+  if (end === length || end - from < LINE) return end;
   // Room for the soft break's own octet.
   return endsEscaped(text, end) ? end - 3 : end - 1;
 }
 
-function behindBreakable(text: Buffer, from: number, full: number): number | null {
-  if (full - from <= LINE - MARGIN) return null;
-  for (let at = full - 1; at >= full - MARGIN; at--) if (isBreakable[text[at] ?? 0] === 1) return at + 1;
-  return null;
+/** 0: nowhere. */
+function behindBreakable(text: Uint8Array, from: number, full: number): number {
+  if (full - from <= LINE - MARGIN) return 0;
+  const least = full - MARGIN;
+  for (let at = full - 1; at >= least; at--) if (isBreakable[text[at] as number] === 1) return at + 1;
+  return 0;
 }
 
 /** An escape is not cut, and neither are those of one character's octets where they fit a line. */
-function behindWholeCharacter(text: Buffer, from: number, full: number): number {
+function behindWholeCharacter(text: Uint8Array, from: number, full: number, length: number): number {
   let end = full;
   if (text[end - 1] === EQUALS) end -= 1;
   else if (text[end - 2] === EQUALS) end -= 2;
-  while (end - from > 3 && end < text.length && endsEscaped(text, end) && !isOneCharacter(text, from, end)) {
-    const octet = Number.parseInt(text.toString('latin1', end - 2, end), 16);
+  while (end - from > 3 && end < length && endsEscaped(text, end) && !isOneCharacter(text, from, end)) {
+    const octet = octetOf(text, end);
     if (octet < 0x80) break;
     end -= 3;
     if (octet >= 0xc0) break;
@@ -119,12 +147,17 @@ function behindWholeCharacter(text: Buffer, from: number, full: number): number 
   return end;
 }
 
-function endsEscaped(text: Buffer, end: number): boolean {
+/** Which octet the escape that ends at `end` stands for. */
+function octetOf(text: Uint8Array, end: number): number {
+  return HEX.indexOf(text[end - 2] ?? 0) * 16 + HEX.indexOf(text[end - 1] ?? 0);
+}
+
+function endsEscaped(text: Uint8Array, end: number): boolean {
   return text[end - 3] === EQUALS;
 }
 
 /** Nothing but up to four escapes. */
-function isOneCharacter(text: Buffer, from: number, end: number): boolean {
+function isOneCharacter(text: Uint8Array, from: number, end: number): boolean {
   if (end - from > 12 || (end - from) % 3 !== 0) return false;
   for (let at = from; at < end; at += 3) if (text[at] !== EQUALS) return false;
   return true;
