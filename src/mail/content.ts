@@ -64,6 +64,11 @@ export type Stored =
   | { readonly kind: 'parts'; readonly content: StoredContent }
   | { readonly kind: 'source'; readonly content: StoredSource };
 
+type StoredJson = Omit<FrameJson, 'html' | 'text'> & {
+  readonly html: number | string | null;
+  readonly text: number | string | null;
+};
+
 interface FrameJson extends Omit<StoredContent, 'attachments' | 'html' | 'text'> {
   /** Octets. */
   readonly html: number | null;
@@ -205,7 +210,7 @@ function unframed(kind: number, body: Buffer): Stored {
   const jsonEnd = 4 + body.readUInt32BE(0);
   const json: unknown = JSON.parse(body.toString('utf8', 4, jsonEnd));
   const bytes = body.subarray(jsonEnd);
-  if (kind === PARTS) return { kind: 'parts', content: withParts(json as FrameJson, bytes) };
+  if (kind === PARTS) return { kind: 'parts', content: withParts(json as StoredJson, bytes) };
   return { kind: 'source', content: { ...(json as SourceJson), source: bytes } };
 }
 
@@ -216,11 +221,14 @@ export function decodeContent(stored: Buffer): StoredContent {
   return content;
 }
 
-function withParts(json: FrameJson, bytes: Buffer): StoredContent {
+/** Bodies of mail that was stored by earlier versions stand in the JSON itself. */
+function withParts(json: StoredJson, bytes: Buffer): StoredContent {
   let at = 0;
   const next = (length: number) => bytes.subarray(at, (at += length));
-  const html = json.html === null ? null : next(json.html);
-  const text = json.text === null ? null : next(json.text);
+  const bodyOf = (body: number | string | null) =>
+    typeof body === 'string' ? Buffer.from(body) : body === null ? null : next(body);
+  const html = bodyOf(json.html);
+  const text = bodyOf(json.text);
   const attachments = json.attachments.map(({ name, contentType, contentId, size }) => ({
     name,
     contentType,

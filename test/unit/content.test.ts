@@ -62,6 +62,19 @@ test('every content comes back as it was', () => {
   );
 });
 
+test('what an earlier version stored, with its bodies in the JSON, is read as well', () => {
+  const old = { from: null, to: [], cc: [], replyTo: [], subject: 'Old', html: '<p>ä</p>', text: null, headers: [] };
+  const json = Buffer.from(
+    JSON.stringify({ ...old, attachments: [{ name: 'a', contentType: 'b/c', contentId: null, size: 2 }] }),
+  );
+  const head = Buffer.alloc(8);
+  head.writeUInt32BE(1, 0);
+  head.writeUInt32BE(json.length, 4);
+  const { html, text, subject, attachments } = decodeContent(Buffer.concat([head, json, Buffer.from('xy')]));
+  expect({ html, text, subject }).toEqual({ html: '<p>ä</p>', text: null, subject: 'Old' });
+  expect(attachments.map(({ content }) => content.toString())).toEqual(['xy']);
+});
+
 test('a small content is stored as it is, a larger one is compressed', () => {
   expect(encodeContent(SMALL).readUInt32BE(0)).toBe(1);
   const large = encodeContent({ ...SMALL, html: '<p>Hello</p>'.repeat(1000) });
