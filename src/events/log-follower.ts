@@ -14,7 +14,7 @@ const POLL_MS = 500;
  * each would take from them what they need themselves (a quarter of their processor time, measured). An event after a
  * quiet moment is read at once.
  */
-const BREATH = { times: 8, mostMs: 10 } as const;
+const BREATH = { times: 16, mostMs: 25 } as const;
 /** When committed events wait for an older transaction to end: at once again, then less and less often. */
 const PENDING_MS = { first: 2, most: 50 } as const;
 /**
