@@ -95,16 +95,9 @@ function toldBy(event: ShownEvent): string {
   const own: Readonly<Record<string, unknown>> =
     typeof bounce === 'object' && bounce !== null ? { ...event, ...bounce, id: null, type: null } : event;
   const kind = typeof bounce === 'object' && bounce !== null && 'type' in bounce ? bounce.type : null;
-  const names = [
-    'suppressionReason',
-    'reason',
-    'origin',
-    'smtpCode',
-    'enhancedCode',
-    'details',
-    'remoteHost',
-    'response',
-  ];
+  // What a receiver said begins with its codes.
+  const codes = typeof own['details'] === 'string' ? [] : ['smtpCode', 'enhancedCode'];
+  const names = ['suppressionReason', 'reason', 'origin', ...codes, 'details', 'remoteHost', 'response'];
   const more = ['delayedResponse', 'nextAttemptAt', 'url'];
   const values = [kind, ...[...names, ...more].map((name) => own[name])];
   return values.filter((value) => typeof value === 'string' || typeof value === 'number').join(' ');
