@@ -13,7 +13,7 @@ const enforcing = { ...plainReceiver, ...withPolicy('receiver.example', '1') };
 async function sendOne(scene: TlsScene, to = 'ann@receiver.example', clock?: FakeClock) {
   const id = await scene.world.send({ to: [to] });
   for (let made = 1; ; made++) {
-    const [attempt] = await scene.attempts(id, made);
+    const [attempt] = await scene.attempts(id, made, clock);
     // After a leap of the clock permits have run out (shaper.ts), and what was not tried comes again.
     if (clock === undefined || !attempt?.response?.startsWith('no connection may be opened')) return attempt;
     await clock.advance(8_000);
