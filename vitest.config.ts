@@ -20,8 +20,10 @@ export default defineConfig({
     isolate: false,
     maxWorkers: 3,
     sequence: { sequencer: SlowFirst },
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Far above what anything takes: a machine that is busy with other things fails no test.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000, interval: 20 } },
     reporters: ['default', './test/support/totals-reporter.ts'],
     // Vite's resolver takes other entry points of graphql and @pothos/core than Node does for the packages that import
     // them, and two copies of either do not know each other's types.

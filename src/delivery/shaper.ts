@@ -71,7 +71,11 @@ export function startShaper(deps: Deps): Shaper {
     });
   };
 
+  /** A worker that has just begun knows what holds before it sends anything. */
+  const informed = learn().catch((error: unknown) => log.warn({ error }, 'measures could not be read at first'));
+
   const firstAsks = createBatcher<SitePace, undefined>(500, async (asking) => {
+    await informed;
     await ask([...new Set(asking)].filter(({ permits }) => permits === null));
     return asking.map(() => undefined);
   });
@@ -166,7 +170,7 @@ export function startShaper(deps: Deps): Shaper {
     async [Symbol.asyncDispose]() {
       stopListening();
       stopping.abort();
-      await attending;
+      await Promise.all([attending, informed]);
       await firstAsks.idle();
       const places = [...paces.values()].map(placeOf);
       await writeInSystemScope(system, clock.now(), (scope) => returnPermits(scope, owner, places)).catch(() => {});

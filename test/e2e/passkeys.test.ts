@@ -1,13 +1,13 @@
 // A passkey in a real browser: headless Chromium with its virtual authenticator sets one up on a page of ours and signs in
 // with it. What a browser would never send is in test/integration/passkey.test.ts.
 import { accessSync, constants } from 'node:fs';
-import { createServer } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { type App, startApp } from '../support/app.ts';
 import { cheapPasswords } from '../support/passwords.ts';
 import { makePerson } from '../support/people.ts';
+import { freePort } from '../support/program.ts';
 
 const PASSWORD = 'correct horse battery staple';
 
@@ -27,17 +27,6 @@ function findBrowser(): string | null {
     } catch {}
   }
   return null;
-}
-
-/** The public URL has to be known before the server has a port. */
-function freePort(): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>();
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const address = server.address();
-    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-    server.close(() => resolve(port));
-  });
-  return promise;
 }
 
 async function openPage(browser: Browser, url: string): Promise<Page> {

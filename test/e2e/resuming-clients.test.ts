@@ -15,7 +15,6 @@ const SEND = 'mutation ($input: SendEmailInput!) { sendEmail(input: $input) { __
 const PAGE = 'query { server { events(first: 500) { edges { cursor node { id } } } } }';
 
 /** The log waits for the oldest transaction of the whole PostgreSQL: also for those of tests beside this one. */
-const PATIENCE = { timeout: 10_000 };
 
 interface Followed {
   readonly messageEvents: { readonly id: string };
@@ -95,14 +94,14 @@ test.each(ways)('%s', { timeout: 60_000 }, async (_, follow) => {
   const stop = follow(resuming(client), start?.cursor ?? '', (id) => ids.push(id));
   for (let restart = 0; restart < 2; restart++) {
     await send(app, account, `before-${restart}`);
-    await expect.poll(() => ids.length, PATIENCE).toBe(restart * 2 + 1);
+    await expect.poll(() => ids.length).toBe(restart * 2 + 1);
     const leaving = node;
     node = await app.another();
     const left = leaving[Symbol.asyncDispose]();
     await send(app, account, `while-${restart}`);
     await left;
-    await expect.poll(() => connections, PATIENCE).toBe(restart + 2);
-    await expect.poll(() => ids.length, PATIENCE).toBe(restart * 2 + 2);
+    await expect.poll(() => connections).toBe(restart + 2);
+    await expect.poll(() => ids.length).toBe(restart * 2 + 2);
   }
   expect(closes).toEqual([1001, 1001]);
   const [, ...log] = await page(app, account, 5);

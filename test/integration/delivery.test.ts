@@ -307,10 +307,16 @@ describe('to mail exchangers', () => {
 describe('on a sandbox server', () => {
   test('the outcome follows from the local part and nothing leaves', async () => {
     await using peer = await startSmtpPeer();
-    await using world = await deliveryWorld({ outbound: relayTo(peer.port), delivery: 'SANDBOX' });
+    const clock = new FakeClock();
+    await using world = await deliveryWorld({ outbound: relayTo(peer.port), delivery: 'SANDBOX', clock });
     world.startEngine();
     const types = async (to: string, count: number) => {
       const id = await world.send({ to: [to], html: '<a href="https://acme.example/go">Go</a>' });
+      if (to.startsWith('delay')) {
+        await world.events(id, 2);
+        await clock.advance(5_000);
+        world.deps.channel.nudge('queue');
+      }
       return (await world.events(id, count)).slice(1).map(({ type }) => type);
     };
     expect(await types('anybody@x.example', 2)).toEqual(['DELIVERED']);

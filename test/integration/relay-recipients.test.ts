@@ -38,7 +38,7 @@ const attemptsOf = ({ deps }: DeliveryWorld, messageId: string) =>
     .execute();
 
 async function eventually(w: DeliveryWorld, id: string, statuses: readonly string[]): Promise<void> {
-  await expect.poll(() => w.statuses(id), { timeout: 10_000 }).toEqual(statuses);
+  await expect.poll(() => w.statuses(id)).toEqual(statuses);
 }
 
 /** Takes so many recipients of a transaction. */

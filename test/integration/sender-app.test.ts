@@ -87,7 +87,7 @@ test('mail of a domain that was added and seen is signed with both keys and trav
     'mutation ($input: SendEmailInput!) { sendEmail(input: $input) { ... on Message { id } } }',
     { input },
   );
-  await expect.poll(() => peer.messages.length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => peer.messages.length).toBe(1);
   const [message] = peer.messages;
   const source = message?.raw.toString('latin1').replace(/\r\n[ \t]+/g, ' ') ?? '';
   const signatures = source.match(/^DKIM-Signature: .*$/gm) ?? [];

@@ -143,7 +143,7 @@ test('the program prints the link once, makes another on demand, and refuses bad
     let printed: string;
     {
       await using first = await startProgram(settings);
-      await expect.poll(first.output, { timeout: 10_000 }).toContain('Its token');
+      await expect.poll(first.output).toContain('Its token');
       printed = /http:\S+\/setup\/\S{43}/.exec(first.output())?.[0] ?? '';
       expect(printed).toMatch(new RegExp(`^${first.url}/setup/`));
       expect(first.output()).toMatch(/vrt_\w{38}/);
@@ -154,7 +154,7 @@ test('the program prints the link once, makes another on demand, and refuses bad
     }
     {
       await using second = await startProgram(settings);
-      await expect.poll(second.output, { timeout: 10_000 }).toContain('serves GraphQL');
+      await expect.poll(second.output).toContain('serves GraphQL');
       expect(second.output()).not.toMatch(/setup|vrt_/);
     }
     const file = join(folder, 'password');

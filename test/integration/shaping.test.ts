@@ -74,7 +74,7 @@ describe('permits', () => {
     expect(await lend(two, 5)).toBe(2);
   });
 
-  test('hold for all workers together', { timeout: 30_000 }, async () => {
+  test('hold for all workers together', async () => {
     await using stack = new AsyncDisposableStack();
     let most = 0;
     const peer: SmtpPeer = stack.use(
@@ -93,7 +93,6 @@ describe('permits', () => {
       .execute();
     w.startEngine();
     w.startEngine();
-    await expect.poll(async () => (await listOpenMeasures(w.deps.db, w.deps.clock.now())).length).toBe(1);
     for (let index = 0; index < 10; index++) {
       await w.send({ to: Array.from({ length: 10 }, (_, n) => `r${index * 10 + n}@receiver.example`) });
     }

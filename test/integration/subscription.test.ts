@@ -78,9 +78,16 @@ describe('followed', () => {
       .not.toEqual([]);
     const events = await follow();
     const first = events.next();
-    // Nobody says when "now" was; long enough for a busy machine.
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    const id = await send('one');
+    // Nobody says when "now" was.
+    let has = false;
+    void first.then(() => (has = true));
+    const sent: string[] = [];
+    while (!has) {
+      sent.push(await send('one'));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const id = (await first).data.messageEvents.message.id;
+    expect(sent).toContain(id);
     expect(await first).toEqual({
       errors: [],
       data: {
@@ -93,6 +100,8 @@ describe('followed', () => {
         },
       },
     });
+    for (const next of sent.slice(sent.indexOf(id) + 1))
+      expect((await events.next()).data.messageEvents.message.id).toBe(next);
     await send('two');
     expect((await events.next()).data.messageEvents.message.subject).toBe('About two');
     await events.end();

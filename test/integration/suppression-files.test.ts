@@ -257,7 +257,7 @@ describe('an import', () => {
     // The log shows them once older transactions of the whole PostgreSQL have ended.
     const listEvents = async (): Promise<{ recipient: string }[]> =>
       (await ask(a, EVENTS)).server.events.edges.map(({ node }: { node: { recipient: string } }) => node);
-    await expect.poll(listEvents, { timeout: 10_000 }).toHaveLength(4);
+    await expect.poll(listEvents).toHaveLength(4);
     const events = await listEvents();
     expect(new Set(events.map(({ recipient }) => recipient))).toEqual(
       new Set(['ann@r.example', 'bo@r.example', 'spam@r.example', 'there@r.example']),
@@ -513,5 +513,5 @@ test('a process with the role of maintenance works imports off by itself', async
   const { id, path } = await start(a, streamId);
   await put(path, 'email\nann@r.example\n');
   await app.another({ VEREDUS_ROLES: 'maintenance' });
-  await expect.poll(() => look(a, id), { timeout: 10_000 }).toMatchObject({ status: 'COMPLETED', added: 1 });
+  await expect.poll(() => look(a, id)).toMatchObject({ status: 'COMPLETED', added: 1 });
 });

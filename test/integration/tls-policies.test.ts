@@ -1,7 +1,8 @@
 // What a connection must be before mail goes over it: streams that demand TLS, MTA-STS, and what goes without. With real
 // certificates, a real policy host and a real name server.
+import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from '../support/fake-clock.ts';
+import { FakeClock, turn } from '../support/fake-clock.ts';
 import { stsPolicy } from '../support/policy-server.ts';
 import { selfSigned } from '../support/private-ca.ts';
 import { receiver, type TlsScene, tlsScene, withPolicy } from '../support/tls-scene.ts';
@@ -16,7 +17,7 @@ async function sendOne(scene: TlsScene, to = 'ann@receiver.example', clock?: Fak
     const [attempt] = await scene.attempts(id, made, clock);
     // After a leap of the clock permits have run out (shaper.ts), and what was not tried comes again.
     if (clock === undefined || !attempt?.response?.startsWith('no connection may be opened')) return attempt;
-    await clock.advance(8_000);
+    await turn(clock, 8_000, () => scene.world.inFlight);
   }
 }
 
@@ -242,10 +243,10 @@ describe('the policy', () => {
       tlsPolicy: 'MTA-STS enforce: starttls-not-supported',
     });
     scene.dns.set({ '_mta-sts.receiver.example': { TXT: ['v=STSv1; id=2;'] } });
-    await clock.advance(11 * 60_000);
+    await turn(clock, 11 * 60_000);
     expect(await sendOne(scene, 'ann@receiver.example', clock)).toMatchObject({ outcome: 'DEFERRED' });
     await scene.world.deps.db.updateTable('mtaStsPolicies').set({ expiresAt: clock.now() }).execute();
-    await clock.advance(3_600_000);
+    await turn(clock, 3_600_000);
     expect(await sendOne(scene, 'ann@receiver.example', clock)).toMatchObject({
       outcome: 'DELIVERED',
       tls: null,
@@ -261,7 +262,7 @@ describe('the policy', () => {
     await sendOne(scene, 'ann@receiver.example', clock);
     scene.policies.answer = stsPolicy('testing', ['no.example']);
     scene.dns.set({ '_mta-sts.receiver.example': { TXT: ['v=STSv1; id=2;'] } });
-    await clock.advance(11 * 60_000);
+    await turn(clock, 11 * 60_000);
     // The kept one is used while the new one is fetched.
     await sendOne(scene, 'ann@receiver.example', clock);
     await expect.poll(() => scene.policies.asked.length).toBe(2);
@@ -269,7 +270,7 @@ describe('the policy', () => {
     await expect.poll(async () => (await row())?.policyId).toBe('2');
     // The worker has what it wrote a moment after others can read it.
     await expect
-      .poll(() => sendOne(scene, 'ann@receiver.example', clock), { timeout: 15_000 })
+      .poll(() => sendOne(scene, 'ann@receiver.example', clock))
       .toMatchObject({ tlsPolicy: 'MTA-STS testing: validation-failure' });
   });
 
@@ -282,7 +283,8 @@ describe('the policy', () => {
       tlsVerification: 'WEBPKI',
       tlsPolicy: 'MTA-STS testing',
     });
-    await expect.poll(() => scene.peer.openConnections, { timeout: 15_000 }).toBe(0);
+    scene.peer.hangUp();
+    await expect.poll(() => scene.peer.openConnections).toBe(0);
     scene.peer.setScript({ certificate: selfSigned([MX]) });
     expect(await sendOne(scene)).toMatchObject({
       outcome: 'DELIVERED',
@@ -305,13 +307,16 @@ describe('the policy', () => {
 
   test('of a slow host delays nobody else', async () => {
     await using scene = await tlsScene();
-    scene.policies.answer = () => {};
+    const asked: ServerResponse[] = [];
+    scene.policies.answer = (response) => void asked.push(response);
     scene.dns.setZone({ ...enforcing, ...receiver('other.example', [MX]) });
     scene.world.startEngine();
     const slow = scene.world.send({ to: ['ann@receiver.example'] });
     expect(await sendOne(scene, 'bob@other.example')).toMatchObject({ outcome: 'DELIVERED' });
     expect(scene.policies.asked).toHaveLength(1);
     expect(await scene.world.statuses(await slow)).toEqual(['QUEUED']);
+    // A worker that stops waits for what it has begun.
+    for (const response of asked) response.destroy();
   });
 });
 

@@ -6,7 +6,7 @@ import { sendDueReports } from '#/maintenance/tls-reports.ts';
 import { parseReport } from '#/mail/reports/read-report.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createTrust } from '#/runtime/trust.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import { FakeClock, turn } from '../support/fake-clock.ts';
 import { stsPolicy } from '../support/policy-server.ts';
 import { selfSigned } from '../support/private-ca.ts';
 import { receiver, type TlsScene, tlsScene, withPolicy } from '../support/tls-scene.ts';
@@ -37,7 +37,7 @@ const due = (scene: TlsScene) => scene.world.deps.db.selectFrom('tlsReportsDue')
 async function counted(scene: TlsScene, clock: FakeClock, least = 1) {
   await expect
     .poll(async () => {
-      await clock.advance(30_000);
+      await turn(clock, 30_000, () => scene.world.inFlight);
       return (await rows(scene)).length;
     })
     .toBeGreaterThanOrEqual(least);
@@ -136,7 +136,7 @@ describe('the report', () => {
     expect(await rows(scene)).toEqual([]);
     await expect
       .poll(async () => {
-        await clock.advance(8_000);
+        await turn(clock, 8_000, () => scene.world.inFlight);
         return scene.peer.messages.length;
       })
       .toBe(before + 1);

@@ -218,7 +218,7 @@ describe('tokens', () => {
 
   test('an expired one closes its sockets with 4401', async () => {
     const short = await startHttp({
-      callers: { [expiring]: callerOf('token-3', { expiresAt: new Date(Date.now() + 300) }) },
+      callers: { [expiring]: callerOf('token-3', { expiresAt: new Date(Date.now() + 1_500) }) },
     });
     const peer = await connected(short, expiring);
     expect((await peer.closed).code).toBe(4401);
@@ -273,8 +273,11 @@ describe('limits', () => {
     const deaf = await new Peer(still.wsUrl, { autoPong: false }).open();
     const alive = await new Peer(still.wsUrl).open();
     await clock.advance(20_000);
-    await until(() => alive.socket.readyState === WebSocket.OPEN);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // After the first of these it has seen the ping, after the second the server has seen its pong.
+    for (const round of [1, 2]) {
+      alive.send({ type: 'ping' });
+      await until(() => alive.messages.filter(({ type }) => type === 'pong').length === round);
+    }
     await clock.advance(20_000);
     expect((await deaf.closed).code).toBe(1006);
     expect(alive.socket.readyState).toBe(WebSocket.OPEN);

@@ -33,6 +33,7 @@ import type { Clock, Dns } from '#/runtime/ports.ts';
 import { createSecretBox } from '#/runtime/secret-box.ts';
 import { createDatabase } from './postgres.ts';
 import { cheapPasswords } from './passwords.ts';
+import { verifyDomain } from './verified-domain.ts';
 import { testSecretKey } from './secret-key.ts';
 import { silentLog } from './silent-log.ts';
 
@@ -44,6 +45,8 @@ export interface DeliveryWorld extends AsyncDisposable {
   send(request: Partial<SendEmailRequest>): Promise<string>;
   /** A worker with a lease and pools of its own. */
   startEngine(options?: { readonly leaseMs?: number; readonly clock?: Clock }): DeliveryEngine;
+  /** Recipients that the engines hold. */
+  readonly inFlight: number;
   /** Of one message, in the order of the log, as soon as `count` are there. */
   events(messageId: string, count: number): Promise<LoggedEvent[]>;
   statuses(messageId: string): Promise<string[]>;
@@ -71,7 +74,7 @@ export async function deliveryWorld(options: {
 }): Promise<DeliveryWorld> {
   const clock = options.clock ?? systemClock;
   await using stack = new AsyncDisposableStack();
-  const { connectionString } = stack.use(await createDatabase());
+  const { connectionString } = stack.use(await createDatabase(clock.now()));
   const database = stack.use(connectDatabase({ connectionString, maxConnections: 8 }));
   const { db } = database;
   await ensurePartitions(db, clock.now(), [45]);
@@ -113,9 +116,10 @@ export async function deliveryWorld(options: {
       ownerPasswordHash: null,
       server: 'Production',
       delivery: options.delivery ?? 'LIVE',
-      verifiedDomains: ['acme.example'],
+      verifiedDomains: [],
     },
   );
+  await verifyDomain(deps, made.accountId, 'acme.example');
   const { accountId, serverId } = made;
   const caller: Caller = {
     actor: {
@@ -140,6 +144,7 @@ export async function deliveryWorld(options: {
     ...options.route,
   };
   const engines = stack.use(new AsyncDisposableStack());
+  const started: DeliveryEngine[] = [];
   const everything = stack.move();
   return {
     deps,
@@ -182,7 +187,7 @@ export async function deliveryWorld(options: {
       );
       const smtp = createSmtpClient({ clock: clockOfEngine, trust });
       const outbound = createOutbound({ ...common, settings, smtp, tls, transports });
-      return engines.use(
+      const engine = engines.use(
         startDelivery({
           system,
           clock: clockOfEngine,
@@ -198,6 +203,11 @@ export async function deliveryWorld(options: {
           ...(leaseMs === undefined ? {} : { leaseMs }),
         }),
       );
+      started.push(engine);
+      return engine;
+    },
+    get inFlight() {
+      return started.reduce((sum, { inFlight }) => sum + inFlight, 0);
     },
     async events(messageId, count) {
       const events: LoggedEvent[] = [];

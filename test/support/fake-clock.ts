@@ -1,5 +1,9 @@
 // A clock that stands still until a test moves it.
+import { systemClock } from '#/runtime/clock.ts';
 import type { Clock } from '#/runtime/ports.ts';
+
+/** Test databases stand ready for the weeks after it (global-setup.ts). */
+export const FAKE_START = new Date('2026-01-05T12:00:00.000Z');
 
 interface Sleeper {
   readonly at: number;
@@ -11,7 +15,7 @@ export class FakeClock implements Clock {
   readonly #start: number;
   readonly #sleepers = new Set<Sleeper>();
 
-  constructor(start = new Date('2026-01-05T12:00:00.000Z')) {
+  constructor(start = FAKE_START) {
     this.#start = start.getTime();
     this.#now = this.#start;
   }
@@ -79,4 +83,19 @@ function settle(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
+}
+
+/** Real time in which what a turn of the clock began is waited for; some of it may be meant to hang. */
+const TURN_MS = 200;
+
+/**
+ * Moves a clock, and lets those who were woken come to rest before it is moved again: on a busy machine time would else
+ * run ahead of the work. `busy`: of what takes long and does not sleep meanwhile, how much is under way.
+ */
+export async function turn(clock: FakeClock, ms: number, busy: () => number = () => 0): Promise<void> {
+  const before = { sleepers: clock.sleepers, busy: busy() };
+  await clock.advance(ms);
+  const end = performance.now() + TURN_MS;
+  do await systemClock.sleep(10);
+  while ((clock.sleepers < before.sleepers || busy() > before.busy) && performance.now() < end);
 }

@@ -1,5 +1,5 @@
-// Once per test run: one throw-away PostgreSQL in memory, with a migrated template that every test database is cloned
-// from. VEREDUS_TEST_DATABASE_URL names a server to use instead (PostgreSQL from 15 on, a role that may create databases).
+// Once per test run: one throw-away PostgreSQL in memory, with migrated templates that every test database is cloned from.
+// VEREDUS_TEST_DATABASE_URL names a server to use instead (PostgreSQL from 15 on, a role that may create databases).
 import { randomUUID } from 'node:crypto';
 import { access, chmod, constants, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { migrateToLatest } from '#/db/migrate.ts';
 import { stopAbandonedServer } from '#/runtime/embedded-postgres/cluster.ts';
 import { isAbandoned } from '#/runtime/embedded-postgres/folder-lock.ts';
 import { startEmbeddedPostgres } from '#/runtime/embedded-postgres.ts';
+import { FAKE_START } from './fake-clock.ts';
 import { urlOfDatabase } from './postgres.ts';
 import { silentLog } from './silent-log.ts';
 
@@ -17,11 +18,14 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** Of a role that may create databases. */
     databaseUrl: string;
-    templateDatabase: string;
+    /** With the partitions of today, and with those of a fake clock's first weeks. */
+    templates: { readonly today: string; readonly fake: string };
   }
 }
 
 const PREFIX = 'veredus-test-';
+/** Making the partitions of a week takes longer than cloning a database that has them. */
+const KINDS = ['today', 'fake'] as const;
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env['VEREDUS_TEST_DATABASE_URL'];
@@ -49,32 +53,42 @@ async function useOwn(project: TestProject): Promise<() => Promise<void>> {
     await server.stop();
     await rm(dataDir, { recursive: true, force: true });
   };
-  return provideTemplate(project, server.connectionString, 'veredus_template', teardown);
+  await makeSigningInCheap(server.connectionString);
+  return provideTemplates(project, server.connectionString, 'veredus_template', teardown);
 }
 
-/** Other runs may share this server, so the template has a name of its own and goes at the end. */
+/** 4,096 rounds of SHA-256 on both sides would be a good part of what a test database costs: each has some connections. */
+async function makeSigningInCheap(url: string): Promise<void> {
+  const { user = '', password = '' } = new pg.Client({ connectionString: url });
+  const change = `alter role ${pg.escapeIdentifier(user)} password ${pg.escapeLiteral(password)}`;
+  await runAsAdmin(url, `set scram_iterations = 1; ${change}`);
+}
+
+/** Other runs may share this server, so the templates have names of their own and go at the end. */
 async function useServer(project: TestProject, url: string): Promise<() => Promise<void>> {
   const template = `veredus_template_${randomUUID().replaceAll('-', '')}`;
-  return provideTemplate(project, url, template, () =>
-    runAsAdmin(url, `drop database if exists ${template} with (force)`),
-  );
+  return provideTemplates(project, url, template, async () => {
+    for (const kind of KINDS) await runAsAdmin(url, `drop database if exists ${template}_${kind} with (force)`);
+  });
 }
 
-async function provideTemplate(
+async function provideTemplates(
   project: TestProject,
   url: string,
-  template: string,
+  name: string,
   teardown: () => Promise<void>,
 ): Promise<() => Promise<void>> {
   try {
-    await runAsAdmin(url, `create database ${template}`);
-    await migrateToLatest(urlOfDatabase(url, template), new Date());
+    for (const kind of KINDS) {
+      await runAsAdmin(url, `create database ${name}_${kind}`);
+      await migrateToLatest(urlOfDatabase(url, `${name}_${kind}`), kind === 'fake' ? FAKE_START : new Date());
+    }
   } catch (error) {
     await teardown();
     throw error;
   }
   project.provide('databaseUrl', url);
-  project.provide('templateDatabase', template);
+  project.provide('templates', { today: `${name}_today`, fake: `${name}_fake` });
   return teardown;
 }
 

@@ -364,7 +364,7 @@ export async function closeAt(world: HttpWorld, clock: FakeClock): Promise<void>
 }
 
 /** Polls, because what is awaited happens on the other side of a socket. */
-export async function until(condition: () => boolean, within = 5_000): Promise<void> {
+export async function until(condition: () => boolean, within = 20_000): Promise<void> {
   const end = Date.now() + within;
   while (!condition()) {
     if (Date.now() > end) throw new Error('did not happen in time');

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endChild, findProgram, runProgram, until } from '../../bench/programs.ts';
-import { freePort } from '../../bench/sink.ts';
+import { freePort } from './program.ts';
 
 export interface MailServer extends AsyncDisposable {
   readonly port: number;

@@ -1,8 +1,9 @@
-// A migrated database of its own for whoever asks, cloned from the template of this run (some 10 ms in memory).
+// A migrated database of its own for whoever asks, cloned from a template of this run (some 40 ms in memory).
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { FAKE_START } from './fake-clock.ts';
 
 export interface TestDatabase extends AsyncDisposable {
   readonly connectionString: string;
@@ -14,25 +15,35 @@ export interface TestDatabase extends AsyncDisposable {
 const OBJECT_IN_USE = '55006';
 const TRIES = 200;
 
-export async function createDatabase(): Promise<TestDatabase> {
+/** One connection of each worker, kept until the worker ends: many tests make a database. */
+let kept: pg.Pool | undefined;
+
+function connect(connectionString: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString, max: 1, idleTimeoutMillis: 0, allowExitOnIdle: true });
+  // The server may go before the worker does.
+  pool.on('error', () => {});
+  return pool;
+}
+
+/** `now`: of the clock that will be used with it. */
+export async function createDatabase(now?: Date): Promise<TestDatabase> {
   const admin = inject('databaseUrl');
-  const template = inject('templateDatabase');
+  const { today, fake } = inject('templates');
+  const template = now?.getTime() === FAKE_START.getTime() ? fake : today;
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await withClient(admin, async (client) => {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await client.query(`create database ${name} template ${template} strategy file_copy`);
-        return;
-      } catch (error) {
-        if (!(error instanceof pg.DatabaseError && error.code === OBJECT_IN_USE) || attempt === TRIES) throw error;
-        await sleep(10 + Math.random() * 40);
-      }
+  const pool = (kept ??= connect(admin));
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await pool.query(`create database ${name} template ${template} strategy file_copy`);
+      break;
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError && error.code === OBJECT_IN_USE) || attempt === TRIES) throw error;
+      await sleep(10 + Math.random() * 40);
     }
-  });
-  const drop = () =>
-    withClient(admin, async (client) => {
-      await client.query(`drop database if exists ${name} with (force)`);
-    });
+  }
+  const drop = async () => {
+    await pool.query(`drop database if exists ${name} with (force)`);
+  };
   return { connectionString: urlOfDatabase(admin, name), drop, [Symbol.asyncDispose]: drop };
 }
 
@@ -41,14 +52,4 @@ export function urlOfDatabase(url: string, name: string): string {
   const matched = /^([a-z]+:\/\/[^/?]*)(?:\/[^?]*)?(\?.*)?$/i.exec(url);
   if (!matched) throw new Error('the database URL is not of the form postgresql://…');
   return `${matched[1]}/${name}${matched[2] ?? ''}`;
-}
-
-async function withClient(connectionString: string, use: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  try {
-    await use(client);
-  } finally {
-    await client.end();
-  }
 }

@@ -34,13 +34,29 @@ export function environment(settings: Settings): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(inherited), ...key, ...settings };
 }
 
+/**
+ * Below those that the system gives to whoever asks for any: nobody gets one by chance before the program listens, nor
+ * while it is started again. Each worker has some of its own.
+ */
+const PORTS = { first: 20_000, ofWorker: 1_000, workers: 12 } as const;
+const firstPort = PORTS.first + PORTS.ofWorker * (Number(process.env['VITEST_POOL_ID'] ?? process.pid) % PORTS.workers);
+let lastPort = Math.floor(Math.random() * PORTS.ofWorker);
+
+/** On which nobody listens. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
+  for (;;) {
+    lastPort = (lastPort + 1) % PORTS.ofWorker;
+    const port = firstPort + lastPort;
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 export async function startProgram(settings: Settings, timeoutMs = 30_000): Promise<Program> {

@@ -21,6 +21,8 @@ export interface WebhookWorld extends AsyncDisposable {
     readonly clock?: Clock;
     readonly timeoutMs?: number;
   }): Promise<WebhookWorker>;
+  /** Calls of all workers that have no answer yet. */
+  readonly calling: number;
   /** Answers the id of the webhook, and throws when there is none. */
   create(
     url: string,
@@ -78,6 +80,7 @@ export async function webhookWorld(
     .where('slug', '=', 'outbound')
     .executeTakeFirstOrThrow();
   const caller = { current: a.token() as Actor | Person };
+  const workers: WebhookWorker[] = [];
   const everything = stack.move();
 
   const mutate: WebhookWorld['mutate'] = async (name, input, asker = caller.current) => {
@@ -97,6 +100,9 @@ export async function webhookWorld(
     w,
     a,
     mutate,
+    get calling() {
+      return workers.reduce((sum, { calling }) => sum + calling, 0);
+    },
     async start({ leaseMs, clock: own = clock, timeoutMs = 1_000 } = {}) {
       // Its pauses are real: it waits for transactions of other tests on the same server, which no hand moves.
       const feedClock: Clock = { ...systemClock, now: () => own.now() };
@@ -104,9 +110,12 @@ export async function webhookWorld(
       const dns = options.dns ?? deps.dns;
       const http = everything.use(createHttpClient({ dns, clock: systemClock, allowPrivateNetworks, timeoutMs }));
       const worker = startWebhooks({ ...deps, clock: own, feed, http, ...(leaseMs === undefined ? {} : { leaseMs }) });
+      workers.push(worker);
       return everything.use(worker);
     },
     async create(url, more = {}) {
+      // What happened before is not for it, and would be if the log showed it only afterwards.
+      await w.logIsComplete();
       const input = { serverId: encodeId('server', a.serverId), url, events: ['ACCEPTED'], ...more };
       const made = await mutate('createWebhook', input);
       if (made.__typename !== 'IssuedWebhook') throw new Error(`no webhook: ${JSON.stringify(made)}`);
@@ -148,7 +157,7 @@ export async function webhookWorld(
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what = 'it',
-  timeoutMs = 10_000,
+  timeoutMs = 20_000,
 ): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!(await condition())) {

@@ -29,6 +29,7 @@ import { createDatabase } from './postgres.ts';
 import { findPerson, makePerson, makeStaff } from './people.ts';
 import { silentLog } from './silent-log.ts';
 import { cheapPasswords } from './passwords.ts';
+import { verifyDomain } from './verified-domain.ts';
 import { testSecretKey } from './secret-key.ts';
 
 export interface TestAccount {
@@ -60,7 +61,7 @@ export interface World extends AsyncDisposable {
   readonly mails: readonly SystemMailText[];
   /** Statements that were sent so far, by whomever. */
   readonly queries: number;
-  /** Its domain is verified unless said; keys for it take a moment to make. */
+  /** Its domain is verified unless said. */
   account(options?: { readonly verifiedDomain?: boolean }): Promise<TestAccount>;
   execute(
     document: string,
@@ -79,6 +80,8 @@ export interface World extends AsyncDisposable {
   staff(options: { readonly account: TestAccount; readonly complianceReview?: boolean }): Promise<Person>;
   /** The same person as they would be found to be by their next request. */
   again(person: Person): Promise<Person>;
+  /** Resolves when the log shows all that was committed so far: also to those who begin to follow it now. */
+  logIsComplete(): Promise<void>;
   /** Rows of a table. */
   count(
     table: 'messages' | 'recipients' | 'events' | 'deliveryQueue' | 'idempotencyKeys' | 'auditLog',
@@ -123,7 +126,7 @@ export interface WorldOptions {
 
 export async function world(options: WorldOptions = {}): Promise<World> {
   const stack = new AsyncDisposableStack();
-  const database = stack.use(await createDatabase());
+  const database = stack.use(await createDatabase(options.clock?.now()));
   const { connectionString } = database;
   const connection = stack.use(connectDatabase({ connectionString, maxConnections: 6 }));
   let queries = 0;
@@ -223,9 +226,10 @@ export async function world(options: WorldOptions = {}): Promise<World> {
           ownerPasswordHash: null,
           server: 'Main',
           delivery: 'SANDBOX',
-          verifiedDomains: verifiedDomain ? [domain] : [],
+          verifiedDomains: [],
         },
       );
+      if (verifiedDomain) await verifyDomain(deps, accountId, domain);
       const rows = await db.selectFrom('apiTokens').select(['id', 'kind']).where('accountId', '=', accountId).execute();
       const tokenOf = (kind: 'SERVER' | 'ACCOUNT') => rows.find((row) => row.kind === kind)?.id ?? ids.next();
       const manager: Actor = { kind: 'ACCOUNT_TOKEN', accountId, tokenId: tokenOf('ACCOUNT'), label: 'vra_…test' };
@@ -288,6 +292,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
         },
       };
     },
+    logIsComplete,
     person: (personOptions = {}) => makePerson(deps, personOptions),
     staff: (staffOptions) => makeStaff(deps, staffOptions),
     async again(person) {

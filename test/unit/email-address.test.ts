@@ -4,6 +4,7 @@ import emailAddresses from 'email-addresses';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseMailbox } from '#/domain/email-address.ts';
+import { processorTime } from '../support/time-taken.ts';
 
 /** Beside the repository where its makers work; the test is skipped where it is not. */
 const CORPUS = join(import.meta.dirname, '../../../shared/corpora/addresses/labels.jsonl');
@@ -181,10 +182,11 @@ test('what is accepted is read the same way again, and never holds a line break'
 
 test('the longest odd texts are refused within milliseconds', () => {
   for (const unit of ['(', '"a" ', 'a.', ',', 'a ', '\\', '<@a,', '"', '=?', '@', 'ä', '"\\"']) {
-    const started = performance.now();
-    parseMailbox(`${unit.repeat(Math.floor(980 / unit.length))}<a@b.example`);
-    parseMailbox(unit.repeat(1_000_000));
-    expect(performance.now() - started, unit).toBeLessThan(100);
+    const spent = processorTime(() => {
+      parseMailbox(`${unit.repeat(Math.floor(980 / unit.length))}<a@b.example`);
+      parseMailbox(unit.repeat(1_000_000));
+    });
+    expect(spent, unit).toBeLessThan(100);
   }
 });
 

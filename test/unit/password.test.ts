@@ -4,6 +4,7 @@ import { dictionary } from '@zxcvbn-ts/language-common';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { checkPassword, normalizePassword } from '#/domain/password/check-password.ts';
 import { ESTIMATED_CHARACTERS } from '#/domain/password/dictionaries.ts';
+import { processorTime } from '../support/time-taken.ts';
 
 const ann = ['ann.smith@example.com', 'Ann Smith', 'Acme Rocketry Ltd'];
 const check = (password: string) => checkPassword(password, ann);
@@ -168,9 +169,7 @@ describe('hostile texts', () => {
 
   test('are estimated by a bounded beginning, however long they and the names are', () => {
     const names = Array.from({ length: 1_000 }, (_, index) => `name${index}`.repeat(1_000));
-    const start = performance.now();
-    checkPassword(hostile[0] ?? '', names);
-    expect(performance.now() - start).toBeLessThan(1_500);
+    expect(processorTime(() => checkPassword(hostile[0] ?? '', names))).toBeLessThan(1_500);
     expect(ESTIMATED_CHARACTERS).toBeLessThanOrEqual(64);
   });
 });
