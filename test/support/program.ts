@@ -1,6 +1,7 @@
 // Runs the real program (`bin/veredus`) as child processes, for tests that kill and restart it.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { createSocket } from 'node:dgram';
+import { type EventEmitter, once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -34,30 +35,32 @@ export function environment(settings: Settings): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(inherited), ...key, ...settings };
 }
 
-/**
- * Below those that the system gives to whoever asks for any: nobody gets one by chance before the program listens, nor
- * while it is started again. Each worker has some of its own.
- */
-const PORTS = { first: 20_000, ofWorker: 1_000, workers: 12 } as const;
-const firstPort = PORTS.first + PORTS.ofWorker * (Number(process.env['VITEST_POOL_ID'] ?? process.pid) % PORTS.workers);
-let lastPort = Math.floor(Math.random() * PORTS.ofWorker);
+/** Below those that the system gives to whoever asks for any: nobody listens there by chance. */
+const PORTS = { first: 20_000, count: 12_000 } as const;
 
-/** On which nobody listens. */
+/**
+ * For a server to listen on, also when it is started again: nobody else is given it while this process lives, because this
+ * process holds the same port of UDP.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
-    lastPort = (lastPort + 1) % PORTS.ofWorker;
-    const port = firstPort + lastPort;
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+    const mark = createSocket('udp4').unref();
+    if (!(await comes(mark.bind({ port, address: '127.0.0.1', exclusive: true }), 'listening'))) continue;
     const server = createServer().listen(port, '127.0.0.1');
-    const isFree = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    );
-    if (!isFree) continue;
+    if (!(await comes(server, 'listening'))) continue;
     server.close();
     await once(server, 'close');
     return port;
   }
 }
+
+/** False: an error came first. */
+const comes = (emitter: EventEmitter, event: string): Promise<boolean> =>
+  once(emitter, event).then(
+    () => true,
+    () => false,
+  );
 
 export async function startProgram(settings: Settings, timeoutMs = 30_000): Promise<Program> {
   const port = settings['VEREDUS_HTTP_PORT'] ?? String(await freePort());
