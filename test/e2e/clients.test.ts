@@ -8,11 +8,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { SendEmailDocument } from '../gql/graphql.ts';
 import { type App, type AppAccount, startApp } from '../support/app.ts';
+import { request } from '../support/graphql-client.ts';
 
 const SERVER = 'query { server { name deliveryType } }';
 const SEND = SendEmailDocument.toString();
-const FOLLOW =
-  'subscription { messageEvents(filter: { recipient: "ann@receiver.example" }) { __typename type recipient cursor ... on DeliveredEvent { response } } }';
+const followFrom = (after: string) =>
+  `subscription { messageEvents(after: "${after}", filter: { recipient: "ann@receiver.example" }) { __typename type recipient cursor ... on DeliveredEvent { response } } }`;
 const input = { from: 'noreply@acme.example', to: ['ann@receiver.example'], subject: 'Hello', text: 'It works.' };
 
 interface Followed {
@@ -49,20 +50,24 @@ const expectBoth = (events: readonly Followed[]) =>
     ['DeliveredEvent', 'DELIVERED', 'ann@receiver.example'],
   ]);
 
-/** Collects two events while `send` runs after the subscription stands. */
+/** Collects two events that `send` makes. */
 async function collect(
-  subscribe: (next: (event: Followed) => void) => Promise<() => void> | (() => void),
+  subscribe: (document: string, next: (event: Followed) => void) => Promise<() => void> | (() => void),
   send: () => Promise<unknown>,
 ): Promise<Followed[]> {
   const events: Followed[] = [];
   const both = Promise.withResolvers<void>();
-  const stop = await subscribe((event) => {
+  // A subscription "from now" begins when the server has it, of which these protocols tell nothing.
+  const { server } = await request<{ server: { eventCursor: string } }>(
+    app.url,
+    account.serverToken,
+    '{ server { eventCursor } }',
+  );
+  const stop = await subscribe(followFrom(server.eventCursor), (event) => {
     events.push(event);
     if (events.length === 2) both.resolve();
   });
-  // A subscription "from now" begins when the server has it, of which these protocols tell nothing.
   await expect.poll(() => app.node.deps.feed.size).toBe(1);
-  await new Promise((resolve) => setTimeout(resolve, 100));
   await send();
   await both.promise;
   stop();
@@ -93,9 +98,9 @@ describe('graphql-ws', () => {
   test('subscription', async () => {
     const client = wsClient();
     const events = await collect(
-      (next) =>
+      (query, next) =>
         client.subscribe<Followed>(
-          { query: FOLLOW },
+          { query },
           { next: ({ data }) => data && next(data), error: (error) => console.error(error), complete() {} },
         ),
       sendByFetch,
@@ -108,9 +113,9 @@ describe('graphql-ws', () => {
 test('graphql-sse: subscription', async () => {
   const client = createSseClient({ url: `${app.url}/graphql`, headers });
   const events = await collect(
-    (next) =>
+    (query, next) =>
       client.subscribe<Followed>(
-        { query: FOLLOW },
+        { query },
         { next: ({ data }) => data && next(data), error: (error) => console.error(error), complete() {} },
       ),
     sendByFetch,
@@ -138,8 +143,8 @@ test('urql: query, mutation, subscription', async () => {
   });
   expect((await client.query(SERVER, {}).toPromise()).data).toMatchObject({ server: { name: 'Production' } });
   const events = await collect(
-    (next) => {
-      const { unsubscribe } = client.subscription<Followed>(FOLLOW, {}).subscribe(({ data }) => data && next(data));
+    (query, next) => {
+      const { unsubscribe } = client.subscription<Followed>(query, {}).subscribe(({ data }) => data && next(data));
       return unsubscribe;
     },
     async () => {
@@ -165,9 +170,9 @@ test('Apollo Client: query, mutation, subscription', async () => {
   });
   expect((await client.query({ query: gql(SERVER) })).data).toMatchObject({ server: { name: 'Production' } });
   const events = await collect(
-    (next) => {
+    (query, next) => {
       const subscription = client
-        .subscribe<Followed>({ query: gql(FOLLOW) })
+        .subscribe<Followed>({ query: gql(query) })
         .subscribe(({ data }) => data && next(data));
       return () => subscription.unsubscribe();
     },

@@ -7,6 +7,7 @@ import type { Node } from '#/app.ts';
 import { type App, type AppAccount, startApp } from '../support/app.ts';
 import { request } from '../support/graphql-client.ts';
 import { openSession } from '../support/session.ts';
+import { atMost } from '../support/time-taken.ts';
 import { until } from '../support/webhook-world.ts';
 
 const FOLLOW = 'subscription ($id: ID) { sendingState(serverId: $id) { paused pause { evidence } } }';
@@ -99,7 +100,7 @@ test('the other node refuses new mail within two seconds, and takes it again', a
   expect(await send()).toBe('Message');
   const { server: serverId } = account.ids;
   await request(app.url, session, PAUSE, { input: { serverId } });
-  await until(async () => (await send()) === 'SendingPaused', 'refused', 2_000);
+  await until(async () => (await send()) === 'SendingPaused', 'refused', atMost(2_000));
   await request(app.url, session, RESUME, { input: { serverId } });
-  await until(async () => (await send()) === 'Message', 'taken', 2_000);
+  await until(async () => (await send()) === 'Message', 'taken', atMost(2_000));
 });

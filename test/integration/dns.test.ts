@@ -14,7 +14,7 @@ let dns: Dns;
 let before: number;
 beforeEach(() => {
   clock = new FakeClock();
-  dns = createDns({ servers: [server.address], timeoutMs: 50, clock });
+  dns = createDns({ servers: [server.address], timeoutMs: 100, clock });
   before = server.queries();
   server.setZone({
     'two.example': { MX: ['20 Backup.two.example', '10 mx.two.example'] },
@@ -45,7 +45,7 @@ describe('mx', () => {
   test('no server at all: failed', async () => {
     const gone = await startDnsServer();
     await gone.close();
-    const lost = createDns({ servers: [gone.address], timeoutMs: 50, clock });
+    const lost = createDns({ servers: [gone.address], timeoutMs: 100, clock });
     expect(await lost.mx('two.example')).toMatchObject({ kind: 'failed' });
   });
 
@@ -208,7 +208,7 @@ describe('the cache', () => {
   });
 
   test('holds no more than its limit', async () => {
-    const small = createDns({ servers: [server.address], timeoutMs: 50, clock, cacheEntries: 2 });
+    const small = createDns({ servers: [server.address], timeoutMs: 100, clock, cacheEntries: 2 });
     for (const name of ['two.example', 'null.example', 'bare.example', 'two.example']) await small.mx(name);
     expect(asked()).toBe(4);
     await small.mx('bare.example');

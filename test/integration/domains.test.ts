@@ -28,7 +28,7 @@ const server = await startDnsServer();
 
 beforeAll(async () => {
   clock = new FakeClock();
-  w = await world({ clock, dns: createDns({ servers: [server.address], timeoutMs: 50, clock }) });
+  w = await world({ clock, dns: createDns({ servers: [server.address], timeoutMs: 100, clock }) });
   a = await w.account();
   b = await w.account();
   mine = domainsOf(w, a);

@@ -277,7 +277,7 @@ describe('mail of the installation', () => {
   test('is logged until the domain of its sender is verified, and then sent like all mail', async () => {
     const dnsServer = await startDnsServer();
     const lines: LogLine[] = [];
-    const dns = createDns({ servers: [dnsServer.address], timeoutMs: 50, clock });
+    const dns = createDns({ servers: [dnsServer.address], timeoutMs: 100, clock });
     const deps = { ...w.deps, dns, log: listLog(lines) };
     const systemMail = createSystemMail(w.system, 'Veredus <noreply@mail.system.example>');
     await Promise.all([systemMail.send(deps, mail), systemMail.send(deps, mail)]);

@@ -62,7 +62,7 @@ const comes = (emitter: EventEmitter, event: string): Promise<boolean> =>
     () => false,
   );
 
-export async function startProgram(settings: Settings, timeoutMs = 30_000): Promise<Program> {
+export async function startProgram(settings: Settings, timeoutMs = 60_000): Promise<Program> {
   const port = settings['VEREDUS_HTTP_PORT'] ?? String(await freePort());
   const child = spawn(program, ['serve'], {
     env: environment({

@@ -131,7 +131,7 @@ describe('the process that hashes', () => {
       console.log((await createPasswords({ log }).verify(null, 'x')).matches);`;
     const answer = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
       encoding: 'utf8',
-      timeout: 10_000,
+      timeout: 50_000,
     });
     expect(answer.trim()).toBe('false');
   });
