@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** For more than a minute these wait nearly all the time: for replies, and for the leases of those that were killed. */
 const WAITING = ['webhook-crash', 'delivery-scenarios'];
 /** Twenty to seventy seconds each, with whole programs; at the end everybody would wait for them. */
-const LONG = ['crash', 'import-crash', 'tail', 'interop', 'inbound-crash', 'log-exactness', 'inbound-webhook'];
+const LONG = ['crash', 'inbound-crash', 'import-crash', 'tail', 'interop', 'log-exactness', 'inbound-webhook'];
 /** Files that the third worker does beside those that wait, before the long ones need all of the machine. */
 const BESIDE = 12;
 
@@ -15,7 +15,7 @@ class SlowFirst extends BaseSequencer {
       names.some((name) => file.moduleId.endsWith(`/test/e2e/${name}.test.ts`));
     const sorted = await super.sort(files);
     const waiting = WAITING.flatMap((name) => sorted.filter(isOf([name])));
-    const long = sorted.filter(isOf(LONG));
+    const long = LONG.flatMap((name) => sorted.filter(isOf([name])));
     const rest = sorted.filter((file) => !isOf([...WAITING, ...LONG])(file));
     return [...waiting, ...rest.slice(0, BESIDE), ...long, ...rest.slice(BESIDE)];
   }

@@ -1,6 +1,6 @@
 // Delivery over real SMTP, against a peer that does what a test asks of it.
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from '../support/fake-clock.ts';
+import { FakeClock, turn } from '../support/fake-clock.ts';
 import { deliveryWorld } from '../support/delivery-world.ts';
 import { createDns } from '#/runtime/dns.ts';
 import { systemClock } from '#/runtime/clock.ts';
@@ -107,7 +107,9 @@ describe('through a relay', () => {
     const [, doubt] = await world.events(id, 2);
     expect(doubt).toMatchObject({ type: 'IN_DOUBT', data: { nextAttemptAt: null } });
     expect(await world.statuses(id)).toEqual(['IN_DOUBT']);
-    await clock.advance(3 * 24 * 3_600_000);
+    await clock.leap(3 * 24 * 3_600_000);
+    world.deps.channel.nudge('queue');
+    await turn(clock, 1_000);
     expect(peer.seen.length).toBe(1);
   });
 
