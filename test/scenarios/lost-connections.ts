@@ -93,7 +93,7 @@ export const lostConnections: readonly Scenario[] = [
   },
   {
     name: 'a greeting that comes late is waited for',
-    peer: { greeting: { late: '220 peer.test, sorry', afterMs: 3_000 } },
+    peer: { greeting: { late: '220 peer.test, sorry', afterMs: 2_000 } },
     story: [delivered()],
     check: ({ peer }) => {
       if (peer().connections !== 1) throw new Error('it was not waited for');
