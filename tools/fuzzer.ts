@@ -5,6 +5,7 @@ import { MailTooBig } from '#/mail/mime/limits.ts';
 import { parseMail } from '#/mail/mime/incoming-mail.ts';
 import { strippedReply } from '#/mail/reply/stripped-reply.ts';
 import { parseReport } from '#/mail/reports/read-report.ts';
+import { parseSubmitted } from '#/mail/source/parse-submitted.ts';
 
 export interface FuzzOptions {
   readonly seconds: number;
@@ -37,6 +38,7 @@ const parsers: Readonly<Record<string, Parser>> = {
   parseMail: (input) => strippedReply(parseMail(input)),
   readReturned,
   parseReport,
+  parseSubmitted,
 };
 
 /** What breaks parsers: boundaries, encodings left open, words that patterns look for. */

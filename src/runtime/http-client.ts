@@ -1,10 +1,12 @@
 // HTTP calls to URLs that strangers name. They must not lead into our own network: the URL's text is judged (domain/webhooks/
 // callable-url.ts), and then every address that a connection is about to be made to, by the very lookup that the connection
 // uses. So there is no moment between check and connect in which DNS could say something else.
+import { Readable } from 'node:stream';
 import { Agent } from 'undici';
 import { callableUrl } from '#/domain/webhooks/callable-url.ts';
 import { CALL_TIMEOUT_MS, MAX_ANSWER_BYTES, MAX_ANSWER_HEAD } from '#/domain/webhooks/rules.ts';
 import { createJudge, lookupThrough, NoAddress } from './judged-lookup.ts';
+import { SLICE, slicesOf } from '#/domain/slices.ts';
 import type { Clock, Dns, HttpClient, HttpRequest, HttpResult } from './ports.ts';
 import type { Trust } from './trust.ts';
 
@@ -81,8 +83,7 @@ async function call(
     origin: url.origin,
     path: `${url.pathname}${url.search}`,
     method,
-    headers: { ...headers },
-    body,
+    ...written(headers, body),
     signal,
   });
   const retryAfter = answer.headers['retry-after'];
@@ -92,6 +93,12 @@ async function call(
     retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
     head: await headOf(answer.body),
   };
+}
+
+/** Large ones are encrypted slice by slice: at once they would keep everybody else waiting. */
+function written(headers: HttpRequest['headers'], body: HttpRequest['body']) {
+  if (typeof body === 'string' || body.length <= SLICE) return { headers: { ...headers }, body };
+  return { headers: { ...headers, 'content-length': String(body.length) }, body: Readable.from(slicesOf(body)) };
 }
 
 /** Reads so that the connection can be used again; of what is longer only its beginning, and then the connection goes. */

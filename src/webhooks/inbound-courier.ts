@@ -15,8 +15,10 @@ import {
 import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { bucketAt } from '#/domain/retention.ts';
-import { webhookRequest } from '#/domain/webhooks/endpoint.ts';
+import { signedRequest, timestampOf } from '#/domain/webhooks/endpoint.ts';
 import { inboundSecretPurpose, inboundTarget, judgeInboundCall } from '#/domain/webhooks/inbound-call.ts';
+import { nextTurn, SLICE, slicesOf } from '#/domain/slices.ts';
+import { Signing } from '#/domain/webhooks/signature.ts';
 import type { Verdict } from '#/domain/webhooks/verdict.ts';
 import type { Clock, HttpClient, HttpResult, Log, Random, SecretBox } from '#/runtime/ports.ts';
 import type { ByteBudget } from './byte-budget.ts';
@@ -41,7 +43,7 @@ export interface InboundCourierDeps {
   readonly slots: Slots;
   readonly budget: ByteBudget;
   /** Null: its content is not kept any more. */
-  bodyOf(message: InboundMessageRow): Promise<string | null>;
+  bodyOf(message: InboundMessageRow): Promise<Uint8Array | null>;
   onCall?(verdict: Verdict, latencyMs: number): void;
 }
 
@@ -147,16 +149,19 @@ export class InboundCourier {
   async #deliver(endpoint: HeldEndpoint, url: string, row: InboundMessageRow): Promise<void> {
     const body = await this.#deps.bodyOf(row);
     if (body === null) return this.#forget(row);
-    const result = await this.#deps.http.send(this.#requestOf(endpoint, url, row, body));
+    const result = await this.#deps.http.send(await this.#requestOf(endpoint, url, row, body));
     await this.#settle(row, result);
   }
 
-  #requestOf(endpoint: HeldEndpoint, url: string, row: InboundMessageRow, body: string) {
-    const { clock } = this.#deps;
-    const now = clock.now();
-    const target = { ...inboundTarget(url), headers: [] };
-    const signing = { secrets: this.#secretsOf(endpoint, now), ed25519: null };
-    return webhookRequest({ target, ...signing }, encodeId('inboundMessage', row.id), body, now);
+  async #requestOf(endpoint: HeldEndpoint, url: string, row: InboundMessageRow, body: Uint8Array) {
+    const now = this.#deps.clock.now();
+    const id = encodeId('inboundMessage', row.id);
+    const signing = new Signing(this.#secretsOf(endpoint, now), id, timestampOf(now));
+    for (const slice of slicesOf(body)) {
+      signing.add(slice);
+      if (slice.length === SLICE) await nextTurn();
+    }
+    return signedRequest({ target: { ...inboundTarget(url), headers: [] } }, id, body, now, signing.end());
   }
 
   /** Two sign while one is being replaced. */

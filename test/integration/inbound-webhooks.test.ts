@@ -245,19 +245,30 @@ describe('a message', () => {
     expect(sink.received).toHaveLength(0);
   });
 
-  test('with more files than go with a call lists them without their content', async () => {
+  test('brings its files, 35 MB of them; where there are more they are listed without their content', async () => {
     await setUrl(sink.url);
     start({ timeoutMs: 20_000 });
-    const file = Buffer.alloc(MAX_INLINE_ATTACHMENTS + 1, 7)
-      .toString('base64')
-      .replaceAll(/.{76}/g, '$&\r\n');
-    const parts = ['--b', 'Content-Type: application/zip; name=a.zip', 'Content-Transfer-Encoding: base64', '', file];
-    const source = mail('Big', ['MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b'], parts.join('\r\n'));
-    await post('Big', a, `${source}--b--\r\n`);
-    await got(1);
-    const { attachments } = JSON.parse(sink.received[0]?.body ?? '');
-    expect(attachments).toMatchObject([{ name: 'a.zip', size: MAX_INLINE_ATTACHMENTS + 1, content: null }]);
-    await reached('PROCESSED');
+    for (const size of [MAX_INLINE_ATTACHMENTS, MAX_INLINE_ATTACHMENTS + 1]) {
+      const file = Buffer.alloc(size, 7);
+      const lines = file.toString('base64').replaceAll(/.{76}/g, '$&\r\n');
+      const head = ['--b', 'Content-Type: application/zip; name=a.zip', 'Content-Transfer-Encoding: base64'];
+      const source = mail(
+        'Big',
+        ['MIME-Version: 1.0', 'In-Reply-To: <x@y.example>', 'Content-Type: multipart/mixed; boundary=b'],
+        ['--b', '', 'Yes.', ...head, '', lines].join('\r\n'),
+      );
+      const before = sink.received.length;
+      await post('Big', a, `${source}--b--\r\n`);
+      await got(before + 1);
+      const { body = '', headers = {} } = sink.received[before] ?? {};
+      const { attachments, textBody, strippedReply } = JSON.parse(body);
+      expect({ textBody, strippedReply }).toEqual({ textBody: 'Yes.', strippedReply: 'Yes.' });
+      expect(headers['content-length']).toBe(String(Buffer.byteLength(body)));
+      const content = size > MAX_INLINE_ATTACHMENTS ? null : file.toString('base64');
+      expect(attachments[0]).toMatchObject({ name: 'a.zip', size });
+      expect(attachments[0].content === content).toBe(true);
+      await reached('PROCESSED');
+    }
   });
 });
 

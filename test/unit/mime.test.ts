@@ -6,7 +6,7 @@ import { parseDate } from '#/mail/mime/dates.ts';
 import { decodeWords } from '#/mail/mime/encoded-words.ts';
 import { type IncomingMail, parseMail } from '#/mail/mime/incoming-mail.ts';
 import { MailTooBig, MIME_LIMITS } from '#/mail/mime/limits.ts';
-import { readMail, readReport, readStrippedReply } from '#/mail/mime/offload.ts';
+import { readMail, readReportAbout, readStrippedReply } from '#/mail/mime/offload.ts';
 import { parseParametrised } from '#/mail/mime/parameters.ts';
 import { atMost } from '../support/time-taken.ts';
 
@@ -308,7 +308,7 @@ describe('in a worker', () => {
     await expect(readMail(slow, { signal: AbortSignal.timeout(30) })).rejects.toThrow(/time|abort/i);
     await expect(readMail(big, { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
     expect((await readMail(big)).subject).toBe('Grüße und mehr');
-    expect(await readReport(big)).toMatchObject({ ok: false, reason: 'NO_REPORT' });
+    expect(await readReportAbout(big, { name: 'a.example', selectors: new Set() })).toEqual({ kind: 'none' });
   });
 
   test('what is too big is refused', async () => {

@@ -58,17 +58,29 @@ export function openEndpoint(row: SealedEndpoint, box: Opener, now: Date): Endpo
   };
 }
 
-export interface WebhookRequest {
+export interface WebhookRequest<Body extends string | Uint8Array = string> {
   readonly method: 'POST';
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: Body;
 }
 
 /** `id` stays over retries and replays; the time is that of this very call. */
 export function webhookRequest(endpoint: Endpoint, id: string, body: string, now: Date): WebhookRequest {
-  const { url, headers, basicAuth } = endpoint.target;
-  const timestamp = Math.floor(now.getTime() / 1_000);
+  const signed = endpoint.secrets.length > 0 || endpoint.ed25519 !== null;
+  return signedRequest(endpoint, id, body, now, signed ? signatureOf(endpoint, id, timestampOf(now), body) : '');
+}
+
+export const timestampOf = (now: Date) => Math.floor(now.getTime() / 1_000);
+
+/** `signature`: empty for an endpoint of inbound mail from before there were secrets. */
+export function signedRequest<Body extends string | Uint8Array>(
+  { target: { url, headers, basicAuth } }: Pick<Endpoint, 'target'>,
+  id: string,
+  body: Body,
+  now: Date,
+  signature: string,
+): WebhookRequest<Body> {
   const own = Object.fromEntries(headers.map(({ name, value }) => [name.toLowerCase(), value]));
   const authorization =
     basicAuth === null
@@ -83,9 +95,8 @@ export function webhookRequest(endpoint: Endpoint, id: string, body: string, now
       'content-type': 'application/json',
       'user-agent': 'Veredus-Webhooks',
       'webhook-id': id,
-      'webhook-timestamp': String(timestamp),
-      // An endpoint of inbound mail from before there were secrets has none.
-      ...(endpoint.secrets.length === 0 ? {} : { 'webhook-signature': signatureOf(endpoint, id, timestamp, body) }),
+      'webhook-timestamp': String(timestampOf(now)),
+      ...(signature === '' ? {} : { 'webhook-signature': signature }),
     },
     body,
   };

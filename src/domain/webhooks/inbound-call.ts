@@ -14,11 +14,8 @@ export const INBOUND_PAUSES_MS: readonly number[] = [1, 5, 10, 10, 10, 15, 30, 6
 const JITTER = 0.1;
 /** In all: a message may have 50 MB. */
 export const INBOUND_CALL_TIMEOUT_MS = 60_000;
-/**
- * Octets of attachments that go with a call. In base64 and signed these keep a process busy for some 30 ms; Postmark's 35 MB
- * would for 150. What is more is listed without its content, to be read from the source.
- */
-export const MAX_INLINE_ATTACHMENTS = 10_000_000;
+/** Octets of attachments that go with a call, as Postmark has it. What is more is listed without its content, to be read by its links. */
+export const MAX_INLINE_ATTACHMENTS = 35 * 1024 * 1024;
 
 export interface InboundJudged {
   readonly verdict: Verdict;

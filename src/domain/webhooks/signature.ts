@@ -34,14 +34,33 @@ export function publicKeyOf(ed25519: Buffer): string {
 
 /** The header `webhook-signature`. `timestamp`: seconds since 1970. */
 export function signatureOf({ secrets, ed25519 }: SigningSecrets, id: string, timestamp: number, body: string): string {
-  const content = `${id}.${timestamp}.${body}`;
-  const signatures = secrets.map((secret) => {
-    const key = Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64');
-    return `v1,${createHmac('sha256', key).update(content).digest('base64')}`;
-  });
-  if (ed25519 !== null)
-    signatures.push(`v1a,${sign(null, Buffer.from(content), privateKey(ed25519)).toString('base64')}`);
-  return signatures.join(' ');
+  const signing = new Signing(secrets, id, timestamp);
+  signing.add(body);
+  const signatures = [signing.end()];
+  if (ed25519 !== null) {
+    const content = Buffer.from(`${id}.${timestamp}.${body}`);
+    signatures.push(`v1a,${sign(null, content, privateKey(ed25519)).toString('base64')}`);
+  }
+  return signatures.filter((signature) => signature !== '').join(' ');
+}
+
+/** The same with secrets alone, over a body that is too large to be gone through at once. */
+export class Signing {
+  readonly #hmacs: readonly ReturnType<typeof createHmac>[];
+
+  constructor(secrets: readonly string[], id: string, timestamp: number) {
+    this.#hmacs = secrets.map((secret) =>
+      createHmac('sha256', Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64')).update(`${id}.${timestamp}.`),
+    );
+  }
+
+  add(piece: string | Uint8Array): void {
+    for (const hmac of this.#hmacs) hmac.update(piece);
+  }
+
+  end(): string {
+    return this.#hmacs.map((hmac) => `v1,${hmac.digest('base64')}`).join(' ');
+  }
 }
 
 function privateKey(ed25519: Buffer) {

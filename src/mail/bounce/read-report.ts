@@ -25,13 +25,13 @@ import {
 import { decodeCharset, octetText } from './text.ts';
 
 /** Reports carry their news first; the returned message behind them may have tens of megabytes. */
-const MAX_SOURCE = 512 * 1_024;
+export const MAX_RETURNED = 512 * 1_024;
 const MAX_WRAPPINGS = 2;
 /** Characters of diagnostics that are matched against the rules, of all recipients together: what bounds the time. */
 const MAX_JUDGED = 30_000;
 
 export function readReturned(source: Uint8Array): Returned {
-  return readRoot(readMessage(octetText(source, MAX_SOURCE)), MAX_WRAPPINGS);
+  return readRoot(readMessage(octetText(source, MAX_RETURNED)), MAX_WRAPPINGS);
 }
 
 function readRoot(root: Part, wrappings: number): Returned {

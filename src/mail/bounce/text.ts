@@ -2,6 +2,9 @@
 // pass over bounded input, and never an error.
 import { trimBlanks } from '../blanks.ts';
 import { decodeText, isCharset } from '../mime/charset.ts';
+import { hexPair } from '../mime/hex.ts';
+
+const EQUALS = 0x3d;
 
 /** Octets as characters of the same number, with every line end (CRLF, LF, CR) as one LF. */
 export function octetText(source: Uint8Array, limit: number): string {
@@ -29,9 +32,16 @@ function normalLines(text: string): string {
 
 function decodeQuotedPrintable(body: string): string {
   if (!body.includes('=')) return body;
-  return body
-    .replace(/=[ \t]{0,64}\n/g, '')
-    .replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  // In place: a call for each of 20,000 octets takes the time of everything else together.
+  const octets = Buffer.from(body.replace(/=[ \t]{0,64}\n/g, ''), 'latin1');
+  let to = 0;
+  for (let at = 0; at < octets.length; at++) {
+    const octet = octets[at] as number;
+    const value = octet === EQUALS ? hexPair(octets[at + 1], octets[at + 2]) : -1;
+    if (value >= 0) at += 2;
+    octets[to++] = value >= 0 ? value : octet;
+  }
+  return octets.toString('latin1', 0, to);
 }
 
 const JAPANESE = /^(?:iso-2022-jp|euc-jp|shift_jis|cp932|x-sjis|x-euc)/;

@@ -23,6 +23,8 @@ interface Draft {
   quoted: boolean;
   comments: string[];
   angle: string | null;
+  /** Colons are part of a word from here on: a growing phrase is not looked through again for each of them. */
+  named: boolean;
 }
 
 const MAX_COMMENT_DEPTH = 100;
@@ -101,7 +103,8 @@ class Reader {
   /** `Name: a, b;` opens a group; other colons are part of a word (`mailto:`, times, IPv6 literals). */
   private colon(): void {
     const { draft } = this;
-    if (this.group === null && draft.angle === null && !draft.phrase.includes('@') && draft.phrase.trim() !== '') {
+    draft.named ||= this.group !== null || draft.angle !== null || draft.phrase.includes('@');
+    if (!draft.named && draft.phrase.trim() !== '') {
       if (!draft.quoted && /^\s*mailto$/i.test(draft.phrase)) draft.phrase = '';
       else {
         this.group = { name: nameOf(draft), members: [] };
@@ -180,7 +183,7 @@ class Reader {
 }
 
 function emptyDraft(): Draft {
-  return { phrase: '', quoted: false, comments: [], angle: null };
+  return { phrase: '', quoted: false, comments: [], angle: null, named: false };
 }
 
 const clean = (text: string) => decodeWords(text).replace(/\s+/g, ' ').trim();

@@ -38,6 +38,15 @@ export interface IncomingMail {
   readonly defects: readonly MimeDefect[];
 }
 
+/** What is told of a message without its content. */
+export interface MailOutline extends Omit<IncomingMail, 'text' | 'html' | 'attachments'> {
+  readonly attachments: readonly Omit<IncomingAttachment, 'content'>[];
+}
+
+export function outlineOf({ text: _text, html: _html, attachments, ...outline }: IncomingMail): MailOutline {
+  return { ...outline, attachments: attachments.map(({ content: _content, ...file }) => file) };
+}
+
 /** In this thread: for what is known to be small, and for workers. `readMail` decides. */
 export function parseMail(source: Uint8Array, limits: MimeLimits = MIME_LIMITS): IncomingMail {
   if (source.length > limits.maxSize) throw new MailTooBig(`a message of ${source.length} octets`);

@@ -1,13 +1,17 @@
 // Where a message is read: small ones here, big ones and everything that may unpack to much in a worker thread, so that
 // nothing that somebody sends keeps the event loop of the server busy for more than some milliseconds.
 import { Worker } from 'node:worker_threads';
-import { readReturned } from '../bounce/read-report.ts';
+import { MAX_RETURNED, readReturned } from '../bounce/read-report.ts';
 import type { Returned } from '../bounce/returned.ts';
-import type { ReadReport } from '../reports/read-report.ts';
+import { contentJson, type ContentJsonOptions } from '../content-json.ts';
+import type { ReportAbout, ReportedDomain } from '../reports/about-domain.ts';
 import { type StrippedReply, strippedReply } from '../reply/stripped-reply.ts';
-import { type IncomingMail, parseMail } from './incoming-mail.ts';
+import { parseSubmitted, type Submitted } from '../source/parse-submitted.ts';
+import { type IncomingAttachment, type IncomingMail, type MailOutline, outlineOf, parseMail } from './incoming-mail.ts';
 import { MailTooBig, MIME_LIMITS } from './limits.ts';
+import { asBuffer } from './line-ends.ts';
 import type { Answer, Task } from './offload-worker.ts';
+import { ownCopy } from './own-copy.ts';
 
 export interface ReadOptions {
   /** Ends the work and the thread that does it: how long a message may take is for who has a clock. */
@@ -15,7 +19,7 @@ export interface ReadOptions {
 }
 
 /** The worst messages of this size that we could make take some 30 ms; an ordinary one takes less than one. */
-const BIG_MAIL = 64 * 1024;
+const BIG_MAIL = 32 * 1024;
 const BIG_TEXT = 32 * 1024;
 /** More would only take the processors from who delivers. */
 const MAX_WORKERS = 2;
@@ -24,21 +28,68 @@ const MAX_HEAP = 512;
 
 /** Reads a message that came in. Fails with MailTooBig, and when the signal says so. */
 export async function readMail(source: Uint8Array, options: ReadOptions = {}): Promise<IncomingMail> {
-  if (source.length > MIME_LIMITS.maxSize) throw new MailTooBig(`a message of ${source.length} octets`);
+  refuseTooBig(source);
   if (source.length <= BIG_MAIL) return parseMail(source);
-  return (await pool.run({ kind: 'mail', source: ownCopy(source) }, options.signal)) as IncomingMail;
+  return (await pool.run({ kind: 'mail', source: await ownCopy(source) }, options.signal)) as IncomingMail;
 }
 
-/** Reads what came to a report address: small files unpack to big ones, so never here. */
-export async function readReport(source: Uint8Array, options: ReadOptions = {}): Promise<ReadReport> {
-  if (source.length > MIME_LIMITS.maxSize) return { ok: false, reason: 'TOO_BIG', message: 'is too big' };
-  return (await pool.run({ kind: 'report', source: ownCopy(source) }, options.signal)) as ReadReport;
+/** The same for whoever does not want what it contains: texts of 50 MB take their time to come here, too. */
+export async function readOutline(source: Uint8Array, options: ReadOptions = {}): Promise<MailOutline> {
+  refuseTooBig(source);
+  if (source.length <= BIG_MAIL) return outlineOf(parseMail(source));
+  return (await pool.run({ kind: 'outline', source: await ownCopy(source) }, options.signal)) as MailOutline;
+}
+
+/** One file of it; null where there is none. */
+export async function readAttachment(
+  source: Uint8Array,
+  index: number,
+  options: ReadOptions = {},
+): Promise<IncomingAttachment | null> {
+  refuseTooBig(source);
+  if (source.length <= BIG_MAIL) return parseMail(source).attachments[index] ?? null;
+  const task = { kind: 'attachment', index, source: await ownCopy(source) } as const;
+  return (await pool.run(task, options.signal)) as IncomingAttachment | null;
+}
+
+/** What it says as the body of a call. */
+export async function readContentJson(
+  source: Uint8Array,
+  json: ContentJsonOptions,
+  options: ReadOptions = {},
+): Promise<Uint8Array> {
+  refuseTooBig(source);
+  if (source.length <= BIG_MAIL) return contentJson(source, json);
+  const task = { kind: 'json', options: json, source: await ownCopy(source) } as const;
+  return (await pool.run(task, options.signal)) as Uint8Array;
+}
+
+/** A message that a customer's program has composed. */
+export async function readSubmitted(source: Uint8Array, options: ReadOptions = {}): Promise<Submitted> {
+  if (source.length <= BIG_MAIL) return parseSubmitted(source);
+  const task = { kind: 'submitted', source: await ownCopy(source) } as const;
+  const { submission, ...read } = (await pool.run(task, options.signal)) as Submitted;
+  return {
+    ...read,
+    submission: submission === null ? null : { ...submission, source: asBuffer(submission.source) },
+  };
+}
+
+/** What a mail to a report address says of a domain: small files unpack to big ones, so never here. */
+export async function readReportAbout(
+  source: Uint8Array,
+  about: ReportedDomain,
+  options: ReadOptions = {},
+): Promise<ReportAbout> {
+  if (source.length > MIME_LIMITS.maxSize) return { kind: 'none' };
+  return (await pool.run({ kind: 'report', about, source: await ownCopy(source) }, options.signal)) as ReportAbout;
 }
 
 /** What a message that came back says: bounce, complaint, answer of a machine. */
 export async function readReturnedMail(source: Uint8Array, options: ReadOptions = {}): Promise<Returned> {
   if (source.length <= BIG_MAIL) return readReturned(source);
-  return (await pool.run({ kind: 'returned', source: ownCopy(source) }, options.signal)) as Returned;
+  const start = await ownCopy(source.subarray(0, MAX_RETURNED));
+  return (await pool.run({ kind: 'returned', source: start }, options.signal)) as Returned;
 }
 
 export async function readStrippedReply(
@@ -49,9 +100,8 @@ export async function readStrippedReply(
   return (await pool.run({ kind: 'reply', text, html }, options.signal)) as StrippedReply;
 }
 
-/** A view would take all of what it is a view of along. */
-function ownCopy(source: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(source);
+function refuseTooBig({ length }: Uint8Array): void {
+  if (length > MIME_LIMITS.maxSize) throw new MailTooBig(`a message of ${length} octets`);
 }
 
 interface Job {

@@ -120,11 +120,13 @@ function announcement(lines: readonly Line[], index: number): QuoteHeader | null
     if (text.length > MAX_LENGTH || solid > 5) return null;
     if (isAnnouncement(text, lines, at)) return { lines: at - index + 1, before: own.before, forwards: false };
     // A sentence that ends is no part of an announcement; nor does one go over a blank line without a reason.
-    if (/\p{Ll}{4,}[.!?]\s*$/u.test(next.text)) return null;
+    if (endsSentence(next.text)) return null;
     if (lines[at + 1]?.blank === true && !opens(text)) return null;
   }
   return null;
 }
+
+const endsSentence = (text: string) => /\p{Ll}{4}[.!?]$/u.test(text.trimEnd().slice(-10));
 
 function visible(text: string): string {
   return text.length > MAX_LENGTH * 2 || !/[\u200b-\u206f\ufeff]/.test(text) ? text : text.replace(INVISIBLE, '');
@@ -156,7 +158,7 @@ function isAnnouncement(text: string, lines: readonly Line[], at: number): boole
   if (colon && QUOTING.test(text)) return lines[nextSolid(lines, at + 1)]?.quoted === true;
   const mail = MAIL.test(text);
   const time = TIME.test(text);
-  const date = NUMERIC_DATE.test(text) || (DAY_AND_MONTH.test(text) && (YEAR.test(text) || time));
+  const date = NUMERIC_DATE.test(text) || ((time || YEAR.test(text)) && DAY_AND_MONTH.test(text));
   const quoteFollows = lines[nextSolid(lines, at + 1)]?.quoted === true;
   if (verb && date && (mail || time || quoteFollows || YEAR.test(text)) && (colon || mail)) return true;
   if (colon && date && mail && (time || YEAR.test(text)) && (OPENING.test(text) || DATE_FIRST.test(text))) return true;

@@ -94,7 +94,8 @@ function flagOf(given: Given | undefined, issues: Issues): boolean | null {
   return value === 'true';
 }
 
+/** Also for those who hear it over SMTP, in ASCII. */
 function knownNames(): string {
   const names = Object.keys(ourNames).map((name) => OURS + name);
-  return `${names.join(', ')} and ${OURS}${METADATA}…`;
+  return `${names.join(', ')} and ${OURS}${METADATA}*`;
 }

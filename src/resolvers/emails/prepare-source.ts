@@ -12,11 +12,11 @@ import type { LinkTracking, Recipient, RecipientKind } from '#/domain/email/type
 import { type Mailbox, parseMailbox } from '#/domain/email-address.ts';
 import { checkIdempotencyKey, checkStream, checkSubject, checkTag, LINK_TRACKING } from '#/domain/email-input.ts';
 import { InvalidInput } from '#/domain/errors.ts';
-import { encodeSource } from '#/mail/content.ts';
+import { encodeLargeSource } from '#/mail/content.ts';
 import type { IncomingAttachment, IncomingMail } from '#/mail/mime/incoming-mail.ts';
-import { readMail } from '#/mail/mime/offload.ts';
+import { readSubmitted } from '#/mail/mime/offload.ts';
 import { readFromField } from '#/mail/source/from-field.ts';
-import { readSubmission, type Submission } from '#/mail/source/read-submission.ts';
+import type { Submission } from '#/mail/source/read-submission.ts';
 import type { Deps } from '../deps.ts';
 import {
   type AcceptableEmail,
@@ -61,7 +61,7 @@ export async function prepareSource(
   const stream = sendingStream(profile, actor, streamSlug);
   const pause = pauseFor(profile, stream.id, email.idempotencyKey);
   const replyTo = submission.hasReplyTo ? null : replyToOf(signature);
-  const content = encodeSource({ ...submission, replyTo });
+  const content = await encodeLargeSource({ ...submission, replyTo });
   return {
     server: profile.server,
     stream,
@@ -80,10 +80,9 @@ async function read(source: Buffer, issues: Issues): Promise<{ submission: Submi
       ['message'],
       `has ${source.length} octets; at most ${MAX_MESSAGE_BYTES} are allowed: send large files as links`,
     );
-  const submission = readSubmission(source, issues);
-  if (submission === null) throw new InvalidInput(issues.found);
-  // Under limits of its own, and a big one in a thread of its own.
-  const mail = await readMail(submission.source);
+  const { submission, mail, issues: found } = await readSubmitted(source);
+  for (const { path, message } of found) issues.add(path, message);
+  if (submission === null || mail === null) throw new InvalidInput(issues.found);
   for (const defect of ['TOO_DEEP', 'TOO_MANY_PARTS'] as const)
     if (mail.defects.includes(defect)) issues.add(['message'], `has MIME parts beyond what is read: ${defect}`);
   return { submission, mail };

@@ -4,7 +4,7 @@ import { isInboundMessageKept } from '#/db/inbound-messages.ts';
 import { findContentForBearer } from '#/db/messages.ts';
 import { decodeIdOf, encodeId } from '#/domain/ids.ts';
 import { decodeLargeStored } from '#/mail/content.ts';
-import { readMail } from '#/mail/mime/offload.ts';
+import { readAttachment } from '#/mail/mime/offload.ts';
 import { authenticator, isSame } from '#/mail/reverse-path.ts';
 import type { Deps } from '../deps.ts';
 import { withinTime } from '../incoming/within-time.ts';
@@ -69,6 +69,5 @@ async function takeOut(deps: Deps, place: Place, index: number): Promise<OpenedA
   if (stored === null) return null;
   const { kind, content } = await decodeLargeStored(stored);
   if (kind !== 'source') return null;
-  const { attachments } = await withinTime(deps.clock, (signal) => readMail(content.source, { signal }));
-  return attachments[index] ?? null;
+  return withinTime(deps.clock, (signal) => readAttachment(content.source, index, { signal }));
 }

@@ -8,6 +8,7 @@ import { decodeLargeStored } from '#/mail/content.ts';
 import { inboundLocalPart } from '#/mail/incoming-address.ts';
 import type { IncomingMail } from '#/mail/mime/incoming-mail.ts';
 import { readMail, readStrippedReply } from '#/mail/mime/offload.ts';
+import { isReply } from '#/mail/reply/new-text.ts';
 import type { Clock } from '#/runtime/ports.ts';
 import type { Deps } from '../deps.ts';
 import type { InboundAttachment, People } from '../incoming/read-incoming.ts';
@@ -70,7 +71,7 @@ async function contentOf(clock: Clock, body: Buffer): Promise<InboundContent> {
     mail,
     async strippedReply() {
       const { headers, text, html } = await mail();
-      if (!headers.some(({ name }) => /^(?:in-reply-to|references)$/i.test(name))) return null;
+      if (!isReply({ headers })) return null;
       return (await withinTime(clock, (signal) => readStrippedReply({ text, html }, { signal }))).reply;
     },
   };

@@ -3,7 +3,7 @@ import type { ArrivalKind, ArrivalRow } from '#/db/arrivals.ts';
 import { bucketAt } from '#/domain/retention.ts';
 import type { Ids } from '#/runtime/ports.ts';
 import type { Judged } from './recipients.ts';
-import { storable } from './storable.ts';
+import { storable } from '#/domain/storable.ts';
 
 export interface ArrivedMail {
   readonly envelope: {

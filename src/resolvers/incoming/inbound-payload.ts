@@ -4,7 +4,8 @@ import { scopeOfAccount, writeInSystemScope } from '#/db/scope.ts';
 import { readSlugs } from '#/db/webhook-facts.ts';
 import { encodeId } from '#/domain/ids.ts';
 import { MAX_INLINE_ATTACHMENTS } from '#/domain/webhooks/inbound-call.ts';
-import type { IncomingAttachment } from '#/mail/mime/incoming-mail.ts';
+import { readContentJson } from '#/mail/mime/offload.ts';
+import type { Clock } from '#/runtime/ports.ts';
 import type { Deps } from '../deps.ts';
 import {
   blindRecipients,
@@ -12,12 +13,13 @@ import {
   inboundPeople,
   readInboundContents,
 } from '../inbound/inbound-content.ts';
+import { withinTime } from './within-time.ts';
 
 /** Null: its content is not kept any more. */
 export async function inboundPayload(
   { system, clock }: Pick<Deps, 'system' | 'clock'>,
   message: InboundMessageRow,
-): Promise<string | null> {
+): Promise<Uint8Array | null> {
   const { accountId, id, streamId } = message;
   const { content, slug } = await writeInSystemScope(system, clock.now(), async (scope) => {
     const contents = await readInboundContents(scopeOfAccount(scope, accountId), clock, [id]);
@@ -25,10 +27,7 @@ export async function inboundPayload(
     return { content: contents.get(id), slug: slugs.get(streamId) ?? '' };
   });
   if (content === undefined) return null;
-  const { attachments, ...text } = await read(content);
-  const body = JSON.stringify({ ...aboutOf(message, slug), ...text });
-  // Base64 needs no escaping: what may be megabytes is not looked through character by character.
-  return `${body.slice(0, -1)},"attachments":[${attachments.join(',')}]}`;
+  return bodyOf(clock, JSON.stringify(aboutOf(message, slug)), content);
 }
 
 function aboutOf(message: InboundMessageRow, stream: string): object {
@@ -60,25 +59,12 @@ function aboutOf(message: InboundMessageRow, stream: string): object {
 }
 
 /** A message that cannot be read is told of too, with what stands in its row. */
-async function read(content: InboundContent) {
+async function bodyOf(clock: Clock, about: string, { source }: InboundContent): Promise<Uint8Array> {
+  const options = { about, mostFiles: MAX_INLINE_ATTACHMENTS };
   try {
-    const { text, html, headers, attachments } = await content.mail();
-    const total = attachments.reduce((sum, { size }) => sum + size, 0);
-    return {
-      textBody: text,
-      htmlBody: html,
-      strippedReply: await content.strippedReply(),
-      headers,
-      attachments: attachments.map((attachment) => attachmentText(attachment, total <= MAX_INLINE_ATTACHMENTS)),
-    };
+    return await withinTime(clock, (signal) => readContentJson(source, options, { signal }));
   } catch {
-    return { textBody: null, htmlBody: null, strippedReply: null, headers: [], attachments: [] };
+    const nothing = { textBody: null, htmlBody: null, strippedReply: null, headers: [], attachments: [] };
+    return Buffer.from(JSON.stringify({ ...(JSON.parse(about) as object), ...nothing }));
   }
-}
-
-function attachmentText({ name, contentType, size, contentId, content }: IncomingAttachment, inline: boolean): string {
-  const about = JSON.stringify({ name: name ?? '', contentType, size, contentId });
-  const { buffer, byteOffset, byteLength } = content;
-  const base64 = inline ? `"${Buffer.from(buffer, byteOffset, byteLength).toString('base64')}"` : 'null';
-  return `${about.slice(0, -1)},"content":${base64}}`;
 }

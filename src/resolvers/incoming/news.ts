@@ -3,7 +3,7 @@ import { type BounceType, bounceTypes } from '#/domain/bounce-types.ts';
 import type { SuppressionReason } from '#/domain/errors.ts';
 import { keyOfAddress } from '#/domain/suppression.ts';
 import type { Bounce, Complaint, Returned, ReturnedRecipient } from '#/mail/bounce/returned.ts';
-import { storable } from './storable.ts';
+import { storable } from '#/domain/storable.ts';
 
 export interface News {
   readonly type: BounceType;

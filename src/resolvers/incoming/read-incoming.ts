@@ -1,10 +1,10 @@
 // An inbound message as it is stored beside its source: what it is found by, and what is shown without reading it again.
 import { keyOfAddress } from '#/domain/suppression.ts';
 import { MAX_HOPS } from '#/domain/inbound.ts';
-import type { IncomingMail } from '#/mail/mime/incoming-mail.ts';
-import { readMail } from '#/mail/mime/offload.ts';
+import type { MailOutline } from '#/mail/mime/incoming-mail.ts';
+import { readOutline } from '#/mail/mime/offload.ts';
 import type { Deps } from '../deps.ts';
-import { storable } from './storable.ts';
+import { storable } from '#/domain/storable.ts';
 import { withinTime } from './within-time.ts';
 
 const MAX_ADDRESS = 320;
@@ -46,14 +46,14 @@ export interface ReadIncoming {
 /** A message that cannot be read is kept as it came, under the name of the envelope's sender. */
 export async function readIncoming({ clock, log }: Deps, source: Buffer, sender: string): Promise<ReadIncoming> {
   try {
-    return described(await withinTime(clock, (signal) => readMail(source, { signal })), sender);
+    return described(await withinTime(clock, (signal) => readOutline(source, { signal })), sender);
   } catch (error) {
     log.warn({ error, size: source.length }, 'an inbound message could not be read');
     return described(null, sender);
   }
 }
 
-function described(mail: IncomingMail | null, sender: string): ReadIncoming {
+function described(mail: MailOutline | null, sender: string): ReadIncoming {
   const [first] = peopleOf(mail?.from ?? []);
   const from = first ?? { name: '', address: storable(sender, MAX_ADDRESS) };
   const headers = mail?.headers ?? [];
@@ -79,7 +79,7 @@ function described(mail: IncomingMail | null, sender: string): ReadIncoming {
   };
 }
 
-function peopleOf(list: IncomingMail['from']): Person[] {
+function peopleOf(list: MailOutline['from']): Person[] {
   return list
     .filter(({ address }) => address !== '')
     .slice(0, MAX_PEOPLE)

@@ -13,7 +13,7 @@ import { repeating } from '../define.ts';
 import type { Deps } from '../deps.ts';
 import { commitInGroups } from '../group-commit.ts';
 import { type ReadIncoming, readIncoming } from './read-incoming.ts';
-import { storable, storableJson } from './storable.ts';
+import { storable, storableJson } from '#/domain/storable.ts';
 
 export interface ArrivedSource {
   readonly source: Uint8Array;

@@ -2,6 +2,7 @@
 // keeps nothing waiting but other mail that is to be judged. After acceptance: nobody is refused by its results here, and
 // DNS of strangers must hold up neither a peer nor, for long, a message.
 import { Worker } from 'node:worker_threads';
+import { ownCopy } from '#/mail/mime/own-copy.ts';
 import type { Clock, Dns, Log } from '#/runtime/ports.ts';
 import { createQuestions } from './dns-questions.ts';
 import { type AuthenticatedMail, type AuthenticationResults, UNKNOWN } from './results.ts';
@@ -51,7 +52,7 @@ export function createMailAuthentication(options: {
     const current = thread;
     const { sender, peerAddress: ip, helo } = mail;
     try {
-      const judging = current.run({ source: new Uint8Array(mail.source), sender, ip, helo, mta: host });
+      const judging = ownCopy(mail.source).then((source) => current.run({ source, sender, ip, helo, mta: host }));
       judging.catch(() => undefined);
       const results = await within(left, judging);
       if (results !== null) return results;
