@@ -1,9 +1,9 @@
 // From a destination to an open session: its hosts in order, each host's addresses in order, from the addresses of its
 // source, TLS as the plan demands it.
 import type { TlsaRecord, TlsFlaw } from '#/domain/delivery/tls.ts';
-import type { Dns, SmtpClient, SmtpConnectOptions, SmtpConnectResult, SmtpTarget } from '#/runtime/ports.ts';
+import type { Dns, Random, SmtpClient, SmtpConnectOptions, SmtpConnectResult, SmtpTarget } from '#/runtime/ports.ts';
 import type { Families } from './families.ts';
-import { type Destination, type RouteSettings, targetsOf } from './route.ts';
+import { type Destination, inTurn, type RouteSettings, targetsOf } from './route.ts';
 import type { BrokenTls } from './tls/broken-tls.ts';
 import type { Dane } from './tls/dane.ts';
 import type { TlsFailure, TlsUse } from './tls/outcome.ts';
@@ -18,6 +18,7 @@ export interface DialDeps {
   readonly dane: Dane | null;
   readonly broken: BrokenTls;
   readonly families: Families;
+  readonly random: Random;
   /** Told of what came of a dial, unless there was nothing to dial. */
   dialled(destination: Destination, result: SmtpConnectResult): void;
 }
@@ -41,7 +42,7 @@ export async function dial(
   const failures: TlsFailure[] = [];
   const tried: SmtpTarget[] = [];
   let last: Failed = failed('no host could be tried');
-  for (const host of destination.hosts) {
+  for (const host of inTurn(destination.tiers, () => deps.random.uniform())) {
     const rule = await ruleOf(deps, destination, plan, host);
     if (rule.kind === 'skip') {
       last = { ...failed(rule.reason), flaw: rule.flaw };

@@ -108,7 +108,7 @@ export function createOutbound(deps: Deps): Outbound {
 
   return {
     async route(domain, via) {
-      const finding = routeFor(domain, via, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() });
+      const finding = routeFor(domain, via, deps.settings, deps.dns);
       if ((via?.kind ?? deps.settings.outbound.kind.toUpperCase()) === 'RELAY') return finding;
       const [route, security] = await Promise.all([finding, deps.tls.securityOf(domain)]);
       if (route.kind !== 'destination') return route;

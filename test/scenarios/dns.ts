@@ -1,7 +1,7 @@
 // What DNS says, and where the mail goes then. A failing name server never loses a mail and never makes an address of what
 // was asked as an exchanger; a name server that says no is believed.
 import { expect } from 'vitest';
-import { bounced, deferred, delivered, type Scenario } from '../support/scenario.ts';
+import { at, bounced, closing, deferred, delivered, type Scenario } from '../support/scenario.ts';
 
 const fixed = {
   afterMs: 4_000,
@@ -107,11 +107,16 @@ export const dns: readonly Scenario[] = [
   },
   {
     name: 'equal exchangers share the mail',
-    hosts: { left: {}, right: {} },
+    // One message a connection: each draws lots anew.
+    hosts: { left: at('.', closing('250 2.0.0 Ok')), right: at('.', closing('250 2.0.0 Ok')) },
     dns: ({ domain, name }) => ({ [domain]: { MX: [`10 ${name('left')}`, `10 ${name('right')}`] } }),
-    mails: [{ to: Array.from({ length: 40 }, (_, index) => `r${index}`) }],
-    story: [delivered()],
-    check: ({ peer }) => expect(peer('left').messages.length + peer('right').messages.length).toBe(40),
+    mails: [{ to: Array.from({ length: 16 }, (_, index) => `r${index}`) }],
+    story: [deferred(/no connection may be opened/, { repeats: true, perhaps: true, unsent: true }), delivered()],
+    check: ({ peer }) => {
+      const [left = 0, right = 0] = ['left', 'right'].map((host) => peer(host).messages.length);
+      expect(left + right).toBe(16);
+      expect(Math.min(left, right)).toBeGreaterThan(0);
+    },
   },
   {
     name: 'the second address of a host where the first refuses',
