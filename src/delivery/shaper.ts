@@ -45,19 +45,25 @@ export function startShaper(deps: Deps): Shaper {
   const stopping = new AbortController();
   let measures: readonly MeasureRow[] = [];
   const recent = new Map<string, number>();
-  /** Taken here; they hold from the first moment. */
-  const unwritten = new Set<MeasureRow>();
+  /** Taken here; they hold from the first moment. True: written. Gone when a look that began after that has ended. */
+  const own = new Map<MeasureRow, boolean>();
 
-  const learn = async (): Promise<void> => {
-    // Those not yet written may be so while the others are read, and would be missed by both looks.
-    const own = new Set(unwritten);
+  const look = async (): Promise<void> => {
+    // What is written while this look is on may be missing in what it sees.
+    const seen = [...own].flatMap(([measure, isWritten]) => (isWritten ? [measure] : []));
     const written = await listOpenMeasures(system.db, clock.now());
-    for (const measure of unwritten) own.add(measure);
+    for (const measure of seen) own.delete(measure);
     const known = new Set(written.map(({ id }) => id));
-    measures = [...written, ...[...own].filter(({ id }) => !known.has(id))];
+    measures = [...written, ...[...own.keys()].filter(({ id }) => !known.has(id))];
     const bySite = Map.groupBy(measures, ({ site }) => site);
     for (const pace of paces.values()) pace.measures = measuresOf(pace, bySite.get(pace.site.name) ?? []);
   };
+  // One after the other: an older look that ends last would bring back what the staff has ended since.
+  const looks = createBatcher<null, undefined>(1_000, async (asked) => {
+    await look();
+    return asked.map(() => undefined);
+  });
+  const learn = () => looks.add(null);
 
   const ask = async (asking: readonly SitePace[]): Promise<void> => {
     const until = clock.monotonic() + PERMIT_MS;
@@ -86,8 +92,8 @@ export function startShaper(deps: Deps): Shaper {
       await writeInSystemScope(system, clock.now(), (scope) => returnPermits(scope, owner, idle.map(placeOf)));
     }
     if (paces.size > 0) await ask([...paces.values()]);
-    for (const measure of unwritten)
-      if (measure.until !== null && measure.until <= clock.now()) unwritten.delete(measure);
+    for (const measure of own.keys())
+      if (measure.until !== null && measure.until <= clock.now()) own.delete(measure);
     for (const [key, at] of recent) if (clock.monotonic() - at >= ONCE_MS) recent.delete(key);
   };
 
@@ -121,10 +127,10 @@ export function startShaper(deps: Deps): Shaper {
       endedAt: null,
     };
     pace.measures = [...pace.measures, measure];
-    unwritten.add(measure);
+    own.set(measure, false);
     const within = new Date(now.getTime() - ONCE_MS);
     await writeInSystemScope(system, now, (scope) => addMeasure(scope, measure, within));
-    unwritten.delete(measure);
+    own.set(measure, true);
     log.warn({ site: pace.site.name, rule: signal.rule, measure: signal.measure }, 'a receiver asks for another pace');
   };
 
@@ -167,7 +173,7 @@ export function startShaper(deps: Deps): Shaper {
       stopListening();
       stopping.abort();
       await attending;
-      await firstAsks.idle();
+      await Promise.all([firstAsks.idle(), looks.idle()]);
       const places = [...paces.values()].map(placeOf);
       await writeInSystemScope(system, clock.now(), (scope) => returnPermits(scope, owner, places)).catch(() => {});
     },
