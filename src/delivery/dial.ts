@@ -1,5 +1,6 @@
 // From a destination to an open session: its hosts in order, each host's addresses in order, from the addresses of its
 // source, TLS as the plan demands it.
+import { siteOf } from '#/domain/delivery/sites.ts';
 import type { TlsaRecord, TlsFlaw } from '#/domain/delivery/tls.ts';
 import type { Dns, Random, SmtpClient, SmtpConnectOptions, SmtpConnectResult, SmtpTarget } from '#/runtime/ports.ts';
 import type { Families } from './families.ts';
@@ -68,12 +69,24 @@ export async function dial(
         families.failed(source, target, result.failure);
         tried.push(target);
       }
-      last = standing === null ? result : inTheNameOf(standing, result);
+      last = { ...(standing === null ? result : inTheNameOf(standing, result)), target };
       if (result.flaw !== null) failures.push(failureOf(standing, result.flaw, target, tlsa));
+      if (isWordOfAll(result) && siteOf(destination.hosts).provider !== null) {
+        deps.dialled(destination, last);
+        return { result: last, use: { standing: null, tlsa: [], flaw: null, failures } };
+      }
     }
   }
   if (tried.length > 0 || last.phase !== 'connect') deps.dialled(destination, last);
   return { result: last, use: { standing: null, tlsa: [], flaw: null, failures } };
+}
+
+/**
+ * Of a provider that is known: what one of its hosts says of us, all of them say, and to ask them in turn looks like abuse.
+ * The hosts of others are tried, for one of them may be busy alone.
+ */
+function isWordOfAll({ reply, phase }: Failed): boolean {
+  return reply !== null && (phase === 'greeting' || phase === 'ehlo');
 }
 
 async function ruleOf(deps: DialDeps, destination: Destination, plan: TlsPlan, host: string): Promise<HostRule> {

@@ -180,8 +180,8 @@ function toResult(destination: Destination, { session, transaction, connect, hel
     inDoubt: false,
     failure: connect?.failure ?? null,
     transcript: connect?.transcript ?? [],
-    remoteHost: destination.hosts[0] ?? null,
-    remoteAddress: null,
+    remoteHost: connect?.target?.host ?? destination.hosts[0] ?? null,
+    remoteAddress: connect?.target?.address ?? null,
     tls: connect?.tls ?? null,
     heldBack,
   };

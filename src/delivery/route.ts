@@ -64,7 +64,7 @@ export type Route =
   | {
       readonly kind: 'refused';
       readonly code: 550 | 556;
-      readonly enhancedCode: '5.1.2' | '5.1.10';
+      readonly enhancedCode: '5.1.2' | '5.1.10' | '5.4.4';
       readonly text: string;
     }
   /** Says nothing about the domain: later. */
@@ -94,6 +94,8 @@ export async function routeFor(domain: string, via: Via | null, settings: RouteS
       return toMx(tiersOf(onward), { port, source, via, named: true });
     }
     case 'none':
+      // RFC 5321 §5.1: then the domain is its own exchanger, if it is a host at all. What fails is asked again by the dial.
+      if ((await dns.addresses(domain)).kind === 'none') return notAHost(domain);
       return toMx([[domain]], { port, source, via, named: false });
     case 'null-mx':
       return { kind: 'refused', code: 556, enhancedCode: '5.1.10', text: `${domain} accepts no mail (null MX)` };
@@ -104,6 +106,12 @@ export async function routeFor(domain: string, via: Via | null, settings: RouteS
     default:
       return answer satisfies never;
   }
+}
+
+/** Condemns nobody: somebody may have forgotten his MX records. */
+function notAHost(domain: string): Route {
+  const text = `The domain ${domain} has neither MX records nor an address`;
+  return { kind: 'refused', code: 550, enhancedCode: '5.4.4', text };
 }
 
 function toRelay({ host, port, tls, auth }: RelaySettings, source: SendingSource, via: Via | null): Destination {

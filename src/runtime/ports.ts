@@ -337,6 +337,8 @@ export type SmtpConnectResult =
       /** What was wrong with TLS itself, where that is why there is no session. */
       readonly flaw: TlsFlaw | null;
       readonly transcript: readonly string[];
+      /** Of several that were tried, the one that this is about. */
+      readonly target?: SmtpTarget;
     };
 
 export interface SmtpClient {

@@ -90,6 +90,7 @@ describe('a route', () => {
 
   test('is refused for good where the domain is not, or says that it takes no mail', async () => {
     expect(await route('gone.example')).toMatchObject({ kind: 'refused', enhancedCode: '5.1.2' });
+    expect(await route('empty.example')).toMatchObject({ kind: 'refused', enhancedCode: '5.4.4' });
     expect(await route('null.example')).toMatchObject({ kind: 'refused', enhancedCode: '5.1.10' });
   });
 
