@@ -31,6 +31,8 @@ export interface DnsRecords {
   readonly fails?: readonly string[];
   /** Seconds; 60 unless told. */
   readonly ttl?: number;
+  /** Seconds for which it holds that there are no other records: an SOA record goes with such answers. */
+  readonly negativeTtl?: number;
 }
 
 /** A name that is not in the zone gives NXDOMAIN; a name without records of the type asked for gives NODATA. */
@@ -69,7 +71,14 @@ export async function startDnsServer(zone: DnsZone = {}): Promise<DnsServer> {
     const flags = RECURSION_AVAILABLE | (secure ? AUTHENTIC_DATA : 0);
     return code === null
       ? null
-      : { type: 'response', id: query.id, flags: flags | code, questions: query.questions, answers };
+      : {
+          type: 'response',
+          id: query.id,
+          flags: flags | code,
+          questions: query.questions,
+          answers,
+          authorities: authoritiesOf(records, name, answers),
+        };
   }
 
   const tcp = createServer((socket) => {
@@ -123,6 +132,13 @@ export async function startDnsServer(zone: DnsZone = {}): Promise<DnsServer> {
     [Symbol.asyncDispose]: () => server.close(),
   };
   return server;
+}
+
+function authoritiesOf(records: DnsZone[string] | undefined, name: string, answers: readonly Answer[]): Answer[] {
+  const minimum = typeof records === 'object' ? records.negativeTtl : undefined;
+  if (minimum === undefined || answers.length > 0) return [];
+  const times = { serial: 1, refresh: 3_600, retry: 600, expire: 86_400, minimum };
+  return [{ name, type: 'SOA', ttl: 3_600, data: { mname: `ns.${name}`, rname: `hostmaster.${name}`, ...times } }];
 }
 
 /** `code` null: no response at all. */
