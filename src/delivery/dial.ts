@@ -4,6 +4,7 @@ import { siteOf } from '#/domain/delivery/sites.ts';
 import type { TlsaRecord, TlsFlaw } from '#/domain/delivery/tls.ts';
 import type { Dns, Random, SmtpClient, SmtpConnectOptions, SmtpConnectResult, SmtpTarget } from '#/runtime/ports.ts';
 import type { Families } from './families.ts';
+import type { OwnNames } from './own-names.ts';
 import { type Destination, inTurn, type RouteSettings, targetsOf } from './route.ts';
 import type { BrokenTls } from './tls/broken-tls.ts';
 import type { Dane } from './tls/dane.ts';
@@ -19,6 +20,7 @@ export interface DialDeps {
   readonly dane: Dane | null;
   readonly broken: BrokenTls;
   readonly families: Families;
+  readonly ownNames: OwnNames;
   readonly random: Random;
   /** Told of what came of a dial, unless there was nothing to dial. */
   dialled(destination: Destination, result: SmtpConnectResult): void;
@@ -54,7 +56,7 @@ export async function dial(
     const tlsa = options.tlsa ?? [];
     const { targets, reason } = await targetsOf(host, destination, deps.settings, deps.dns);
     if (reason !== null) last = failed(reason);
-    const usable = families.usable(source, targets);
+    const usable = families.usable(source, await deps.ownNames.callable(source, targets));
     if (usable.length === 0 && targets.length > 0)
       last = failed(`${host} has no address of a family that ${source.key} has`);
     for (const target of usable) {

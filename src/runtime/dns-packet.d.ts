@@ -22,7 +22,12 @@ declare module 'dns-packet' {
     readonly minimum: number;
   }
   export type Answer =
-    | { readonly name: string; readonly type: 'A' | 'AAAA' | 'CNAME'; readonly ttl: number; readonly data: string }
+    | {
+        readonly name: string;
+        readonly type: 'A' | 'AAAA' | 'CNAME' | 'PTR';
+        readonly ttl: number;
+        readonly data: string;
+      }
     | { readonly name: string; readonly type: 'TXT'; readonly ttl: number; readonly data: string | readonly string[] }
     | { readonly name: string; readonly type: 'TLSA'; readonly ttl: number; readonly data: Tlsa }
     | {

@@ -21,6 +21,7 @@ export interface DnsRecords {
   readonly MX?: readonly string[];
   readonly TXT?: readonly string[];
   readonly CNAME?: string;
+  readonly PTR?: string;
   /** `['3 1 1 <hex>']`. */
   readonly TLSA?: readonly string[];
   /** Answers about this name have the AD bit, as those of a validating resolver about a signed zone. */
@@ -168,6 +169,8 @@ function answersOf(records: DnsRecords, name: string, type: string, ttl: number)
       return (records[type] ?? []).map((data) => ({ name, type, ttl, data }));
     case 'CNAME':
       return records.CNAME === undefined ? [] : [{ name, type, ttl, data: records.CNAME }];
+    case 'PTR':
+      return records.PTR === undefined ? [] : [{ name, type, ttl, data: records.PTR }];
     case 'TXT':
       // A character-string holds 255 bytes; longer texts are several, read as one.
       return (records.TXT ?? []).map((text) => ({ name, type, ttl, data: text.match(/[\s\S]{1,255}/g) ?? [''] }));
