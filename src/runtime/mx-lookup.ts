@@ -15,7 +15,7 @@ export interface TimedMx {
 
 export async function lookUpMx(query: Query, domain: string): Promise<TimedMx> {
   const ttls: number[] = [];
-  let name = domain;
+  let name = domain.replace(/\.$/, '');
   for (let hop = 0; hop <= MAX_HOPS; hop++) {
     if (!isEncodable(name)) return { answer: { kind: 'no-such-domain' }, ttl: null };
     const response = await query(name, 'MX');

@@ -87,6 +87,7 @@ describe('mx', () => {
       'wols.example': { CNAME: 'slow-ring.example', chase: false },
       'dangling.example': { CNAME: 'missing.example' },
     });
+    expect(await dns.mx('two.example.')).toMatchObject({ kind: 'hosts' });
     expect(await dns.mx('curt.example')).toMatchObject({ kind: 'hosts', hosts: [{ preference: 10 }, {}] });
     expect(await dns.mx('to-bare.example')).toEqual({ kind: 'none' });
     expect(await dns.mx('ring.example')).toEqual({ kind: 'failed', reason: 'ELOOP' });
