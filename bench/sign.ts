@@ -17,6 +17,7 @@ import { createDns } from '#/runtime/dns.ts';
 import { createIds } from '#/runtime/ids.ts';
 import type { Log } from '#/runtime/ports.ts';
 import { systemRandom } from '#/runtime/random.ts';
+import { createReverseNames } from '#/runtime/reverse-names.ts';
 import { createSmtpClient } from '#/runtime/smtp-client.ts';
 import { DOMAIN, writeLetter } from './letters.ts';
 import { type Context, figure, type Figure, type Outcome } from './scenario.ts';
@@ -118,6 +119,7 @@ async function pipeline(
     settings,
     smtp,
     dns,
+    names: createReverseNames(),
     transports,
     clock: systemClock,
     random: systemRandom,

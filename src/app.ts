@@ -48,6 +48,7 @@ import { createTokenCheck, type TokenCheck } from '#/resolvers/tokens/token-chec
 import { type Config, ConfigError } from '#/runtime/config.ts';
 import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
+import { createReverseNames } from '#/runtime/reverse-names.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createLoad } from '#/runtime/load.ts';
 import { localAddresses, maySendFrom } from '#/runtime/local-addresses.ts';
@@ -157,7 +158,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     const transports = stack.use(startTransports({ system, clock, ids, random, log, channel, secrets, maySendFrom }));
     const smtp = createSmtpClient({ clock, trust, timeouts: config.smtpTimeouts });
     const tls = startOutboundTls(stack, config, { ...deps, trust });
-    const outbound = createOutbound({ settings, smtp, dns, clock, random, log, tls, transports });
+    const names = createReverseNames(config.dnsServers === null ? {} : { servers: config.dnsServers });
+    const outbound = createOutbound({ settings, smtp, dns, clock, random, log, tls, names, transports });
     const senderKeys = createSenderKeys({ db, clock, channel, secrets });
     const leaseMs = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
     const onSettled = options.metrics === undefined ? {} : { onSettled: countSettled(options.metrics) };

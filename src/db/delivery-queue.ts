@@ -94,7 +94,7 @@ export async function promoteDue(scope: SystemWriteScope, limit: number): Promis
       select account_id, message_id, ordinal, (select last_value from delivery_front) + place
         * case lane when ${lanes.TRANSACTIONAL} then ${turnCosts.TRANSACTIONAL}::int else ${turnCosts.BROADCAST}::int end as turn
       from (select *, row_number() over (partition by account_id, lane order by due_at) as place from due) as numbered)
-    update delivery_queue q set ready = true, turn = placed.turn, parked = false
+    update delivery_queue q set ready = true, turn = placed.turn, parked = false, held = null
     from placed
     where q.account_id = placed.account_id and q.message_id = placed.message_id and q.ordinal = placed.ordinal`.execute(
     scope.tx,
@@ -234,6 +234,8 @@ export interface Requeued extends RecipientKey {
   readonly doubted: boolean;
   /** Waits for the end of a pause (parked-mail.ts). */
   readonly parked: boolean;
+  /** Site that takes no more of it for a while (held-mail.ts); null: whatever else it waits for. */
+  readonly heldAt: string | null;
 }
 
 /** Gives rows back, due again at their time, without a lease. Answers as `dequeue` does. */
@@ -242,7 +244,7 @@ export async function requeue(scope: SystemWriteScope, owner: string, rows: read
   const { accounts, messages, ordinals } = keyArrays(rows);
   const result = await sql<{ messageId: string; ordinal: number }>`
     update delivery_queue q
-    set due_at = k.due_at, ready = false, parked = k.parked, lease_owner = null, attempt_id = null, content_sent = false,
+    set due_at = k.due_at, ready = false, parked = k.parked, held = hashtext(k.held_at), lease_owner = null, attempt_id = null, content_sent = false,
       attempts = q.attempts + k.attempted::int, doubts = q.doubts + k.doubted::int,
       first_failed_at = case when k.attempted then coalesce(q.first_failed_at, ${scope.now}) else q.first_failed_at end
     from unnest(${array('uuid', accounts)}, ${array('uuid', messages)}, ${array('smallint', ordinals)},
@@ -258,8 +260,11 @@ export async function requeue(scope: SystemWriteScope, owner: string, rows: read
       )}, ${array(
         'bool',
         rows.map(({ parked }) => parked),
+      )}, ${array(
+        'text',
+        rows.map(({ heldAt }) => heldAt),
       )})
-      as k (account_id, message_id, ordinal, due_at, attempted, doubted, parked)
+      as k (account_id, message_id, ordinal, due_at, attempted, doubted, parked, held_at)
     where q.account_id = k.account_id and q.message_id = k.message_id and q.ordinal = k.ordinal
       and q.lease_owner = ${owner}::uuid
     returning q.message_id, q.ordinal`.execute(scope.tx);

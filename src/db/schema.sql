@@ -383,6 +383,7 @@ create table delivery_queue (
   turn bigint default 0 not null,
   doubts smallint default 0 not null,
   parked boolean default false not null,
+  held integer,
   constraint delivery_queue_pkey PRIMARY KEY (account_id, message_id, ordinal)
 ) with (
   autovacuum_vacuum_cost_delay=0,
@@ -390,6 +391,7 @@ create table delivery_queue (
   autovacuum_vacuum_threshold=5000,
   fillfactor=60
 );
+CREATE INDEX delivery_queue_held ON delivery_queue USING btree (held) WHERE (held IS NOT NULL);
 CREATE INDEX delivery_queue_parked ON delivery_queue USING btree (stream_id, message_id) WHERE parked;
 CREATE INDEX delivery_queue_ready ON delivery_queue USING btree (turn) WHERE ready;
 CREATE INDEX delivery_queue_waiting ON delivery_queue USING btree (due_at) WHERE (NOT ready);
@@ -803,7 +805,8 @@ create table recipients (
   address text not null,
   address_key text not null,
   settled_at timestamp with time zone,
-  constraint recipients_pkey PRIMARY KEY (account_id, message_id, ordinal, bucket)
+  constraint recipients_pkey PRIMARY KEY (account_id, message_id, ordinal, bucket),
+  constraint recipients_open_or_settled CHECK (((settled_at IS NULL) = (status = ANY (ARRAY['SCHEDULED'::delivery_status, 'QUEUED'::delivery_status, 'DELAYED'::delivery_status]))))
 ) partition by LIST (bucket);
 CREATE INDEX recipients_address ON recipients USING btree (server_id, address_key, message_id);
 CREATE INDEX recipients_status ON recipients USING btree (server_id, status, message_id);

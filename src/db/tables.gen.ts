@@ -316,6 +316,7 @@ export interface DeliveryQueueTable {
   turn: Generated<number>;
   doubts: Generated<number>;
   parked: Generated<boolean>;
+  held: number | null;
 }
 
 export interface DeliveryTalliesTable {

@@ -32,7 +32,7 @@ export type Decision =
   | { readonly status: 'IN_DOUBT'; readonly retryAt: Date | null }
   | { readonly status: 'EXPIRED' }
   /** Given back untried: too many wait for its destination, this worker is stopping, or sending is paused (parked). */
-  | { readonly status: 'RETURNED'; readonly dueAt: Date; readonly parked?: boolean };
+  | { readonly status: 'RETURNED'; readonly dueAt: Date; readonly parked?: boolean; readonly heldAt?: string };
 
 /** What came of one recipient at the end of an attempt. */
 export interface AttemptFacts {

@@ -27,6 +27,8 @@ import { type Way, wayKey } from './way.ts';
 const HELD_BACK = 'no connection may be opened to this receiver for now';
 /** What is given back untried comes again after this. */
 const RETURN_MS = { least: 3_000, spread: 4_000 } as const;
+/** What waits longer for its site is let go when the staff says so (db/held-mail.ts). */
+const HELD_MS = 20_000;
 
 export interface BatchDeps {
   readonly system: SystemScope;
@@ -146,9 +148,11 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
     }
   };
 
-  const giveBack = ({ claim, stored: { message }, lost }: Due, later: Date): void => {
+  const giveBack = ({ claim, stored: { message }, lost }: Due, later: Date, site?: string): void => {
     const dueAt = later < claim.deliverBy ? later : claim.deliverBy;
-    void settle({ claim, message, attempt: null, lost, decision: { status: 'RETURNED', dueAt } });
+    // What comes back soon need not be found by its site.
+    const held = site !== undefined && dueAt.getTime() - clock.now().getTime() > HELD_MS ? { heldAt: site } : {};
+    void settle({ claim, message, attempt: null, lost, decision: { status: 'RETURNED', dueAt, ...held } });
   };
 
   /** What the site takes no more of for now goes back untried, and comes again when there may be room. */
@@ -156,7 +160,7 @@ export function createBatchDelivery(deps: BatchDeps): (claims: readonly ClaimedR
     items.filter(({ claim, stored, lost }) => {
       const later = pace.admit(claim.accountId);
       if (later === null) return true;
-      giveBack({ claim, stored, lost }, later);
+      giveBack({ claim, stored, lost }, later, pace.site.name);
       return false;
     });
 

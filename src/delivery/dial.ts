@@ -1,9 +1,11 @@
 // From a destination to an open session: its hosts in order, each host's addresses in order, from the addresses of its
 // source, TLS as the plan demands it.
+import { siteOf } from '#/domain/delivery/sites.ts';
 import type { TlsaRecord, TlsFlaw } from '#/domain/delivery/tls.ts';
-import type { Dns, SmtpClient, SmtpConnectOptions, SmtpConnectResult, SmtpTarget } from '#/runtime/ports.ts';
+import type { Dns, Random, SmtpClient, SmtpConnectOptions, SmtpConnectResult, SmtpTarget } from '#/runtime/ports.ts';
 import type { Families } from './families.ts';
-import { type Destination, type RouteSettings, targetsOf } from './route.ts';
+import type { OwnNames } from './own-names.ts';
+import { type Destination, inTurn, type RouteSettings, targetsOf } from './route.ts';
 import type { BrokenTls } from './tls/broken-tls.ts';
 import type { Dane } from './tls/dane.ts';
 import type { TlsFailure, TlsUse } from './tls/outcome.ts';
@@ -18,6 +20,8 @@ export interface DialDeps {
   readonly dane: Dane | null;
   readonly broken: BrokenTls;
   readonly families: Families;
+  readonly ownNames: OwnNames;
+  readonly random: Random;
   /** Told of what came of a dial, unless there was nothing to dial. */
   dialled(destination: Destination, result: SmtpConnectResult): void;
 }
@@ -41,7 +45,7 @@ export async function dial(
   const failures: TlsFailure[] = [];
   const tried: SmtpTarget[] = [];
   let last: Failed = failed('no host could be tried');
-  for (const host of destination.hosts) {
+  for (const host of inTurn(destination.tiers, () => deps.random.uniform())) {
     const rule = await ruleOf(deps, destination, plan, host);
     if (rule.kind === 'skip') {
       last = { ...failed(rule.reason), flaw: rule.flaw };
@@ -52,7 +56,7 @@ export async function dial(
     const tlsa = options.tlsa ?? [];
     const { targets, reason } = await targetsOf(host, destination, deps.settings, deps.dns);
     if (reason !== null) last = failed(reason);
-    const usable = families.usable(source, targets);
+    const usable = families.usable(source, await deps.ownNames.callable(source, targets));
     if (usable.length === 0 && targets.length > 0)
       last = failed(`${host} has no address of a family that ${source.key} has`);
     for (const target of usable) {
@@ -67,12 +71,24 @@ export async function dial(
         families.failed(source, target, result.failure);
         tried.push(target);
       }
-      last = standing === null ? result : inTheNameOf(standing, result);
+      last = { ...(standing === null ? result : inTheNameOf(standing, result)), target };
       if (result.flaw !== null) failures.push(failureOf(standing, result.flaw, target, tlsa));
+      if (isWordOfAll(result) && siteOf(destination.hosts).provider !== null) {
+        deps.dialled(destination, last);
+        return { result: last, use: { standing: null, tlsa: [], flaw: null, failures } };
+      }
     }
   }
   if (tried.length > 0 || last.phase !== 'connect') deps.dialled(destination, last);
   return { result: last, use: { standing: null, tlsa: [], flaw: null, failures } };
+}
+
+/**
+ * Of a provider that is known: what one of its hosts says of us, all of them say, and to ask them in turn looks like abuse.
+ * The hosts of others are tried, for one of them may be busy alone.
+ */
+function isWordOfAll({ reply, phase }: Failed): boolean {
+  return reply !== null && (phase === 'greeting' || phase === 'ehlo');
 }
 
 async function ruleOf(deps: DialDeps, destination: Destination, plan: TlsPlan, host: string): Promise<HostRule> {

@@ -5,6 +5,7 @@ import type {
   Dns,
   Log,
   Random,
+  ReverseNames,
   SmtpClient,
   SmtpConnectResult,
   SmtpPhase,
@@ -15,6 +16,7 @@ import { siteOf } from '#/domain/delivery/sites.ts';
 import { type AttemptFacts, replyText } from './decision.ts';
 import { dial } from './dial.ts';
 import { Families } from './families.ts';
+import { OwnNames } from './own-names.ts';
 import { type JobResult, Pool } from './pool.ts';
 import { type Destination, type Route, type RouteSettings, routeFor } from './route.ts';
 import type { TlsOutcome } from './tls/outcome.ts';
@@ -56,6 +58,7 @@ interface Deps {
   readonly random: Random;
   readonly log: Log;
   readonly tls: OutboundTls;
+  readonly names: ReverseNames;
   /** Told how connections through members of transports come out. */
   readonly transports: Pick<Transports, 'worked' | 'failed'>;
 }
@@ -82,7 +85,7 @@ export function createOutbound(deps: Deps): Outbound {
       deps.transports.failed(via, name, result.reply === null ? (result.failure ?? '') : replyText(result.reply));
   };
   const { dane, broken } = deps.tls;
-  const dialling = { ...deps, dane, broken, families: new Families(deps.clock), dialled };
+  const dialling = { ...deps, dane, broken, families: new Families(deps.clock), ownNames: new OwnNames(deps), dialled };
 
   const connect = async (destination: Destination, plan: TlsPlan) => {
     const { result, use } = await dial(dialling, destination, plan, closing.signal);
@@ -108,7 +111,7 @@ export function createOutbound(deps: Deps): Outbound {
 
   return {
     async route(domain, via) {
-      const finding = routeFor(domain, via, deps.settings, { dns: deps.dns, uniform: () => deps.random.uniform() });
+      const finding = routeFor(domain, via, deps.settings, deps.dns);
       if ((via?.kind ?? deps.settings.outbound.kind.toUpperCase()) === 'RELAY') return finding;
       const [route, security] = await Promise.all([finding, deps.tls.securityOf(domain)]);
       if (route.kind !== 'destination') return route;
@@ -180,8 +183,8 @@ function toResult(destination: Destination, { session, transaction, connect, hel
     inDoubt: false,
     failure: connect?.failure ?? null,
     transcript: connect?.transcript ?? [],
-    remoteHost: destination.hosts[0] ?? null,
-    remoteAddress: null,
+    remoteHost: connect?.target?.host ?? destination.hosts[0] ?? null,
+    remoteAddress: connect?.target?.address ?? null,
     tls: connect?.tls ?? null,
     heldBack,
   };

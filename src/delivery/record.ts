@@ -85,9 +85,10 @@ async function releaseQueue(
     const dueAt = dueAgain(decision);
     const { status } = decision;
     const parked = status === 'RETURNED' && decision.parked === true;
+    const heldAt = (status === 'RETURNED' ? decision.heldAt : null) ?? null;
     return dueAt === null
       ? []
-      : [{ ...claim, dueAt, attempted: status !== 'RETURNED', doubted: status === 'IN_DOUBT', parked }];
+      : [{ ...claim, dueAt, attempted: status !== 'RETURNED', doubted: status === 'IN_DOUBT', parked, heldAt }];
   });
   const ended = settlements.flatMap(({ claim, decision }) => (dueAgain(decision) === null ? [claim] : []));
   const [requeued, gone] = await Promise.all([requeue(scope, owner, again), dequeue(scope, owner, ended)]);

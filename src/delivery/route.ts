@@ -38,8 +38,10 @@ export interface Destination {
   /** Sessions are shared by what has the same key: the relay, or the set of mail exchangers. */
   readonly key: string;
   readonly transport: 'relay' | 'mx';
-  /** In the order in which they are tried. */
+  /** By preference, the most preferred first. */
   readonly hosts: readonly string[];
+  /** The same, those of one preference together: each dial draws lots among them. */
+  readonly tiers: readonly (readonly string[])[];
   readonly port: number;
   readonly tls: SmtpConnectOptions['tls'];
   readonly verifyCertificate: boolean;
@@ -62,7 +64,7 @@ export type Route =
   | {
       readonly kind: 'refused';
       readonly code: 550 | 556;
-      readonly enhancedCode: '5.1.2' | '5.1.10';
+      readonly enhancedCode: '5.1.2' | '5.1.10' | '5.4.4';
       readonly text: string;
     }
   /** Says nothing about the domain: later. */
@@ -73,19 +75,14 @@ const MAX_HOSTS = 10;
 /** Addresses of one host that are tried, of each family: many of one must not hide those of the other. */
 const MAX_ADDRESSES = 4;
 
-export async function routeFor(
-  domain: string,
-  via: Via | null,
-  settings: RouteSettings,
-  deps: { readonly dns: Dns; readonly uniform: () => number },
-): Promise<Route> {
+export async function routeFor(domain: string, via: Via | null, settings: RouteSettings, dns: Dns): Promise<Route> {
   const { outbound, heloName } = settings;
   const usual: SendingSource = { key: DEFAULT_SOURCE, ipv4: null, ipv6: null, heloName };
   if (via?.kind === 'RELAY') return toRelay(via.relay, usual, via);
   if (via === null && outbound.kind === 'relay') return toRelay(outbound.relay, usual, null);
   const source = via?.source ?? usual;
   const port = via === null && outbound.kind === 'mx' ? outbound.port : settings.mxPort;
-  const answer = await deps.dns.mx(domain);
+  const answer = await dns.mx(domain);
   switch (answer.kind) {
     case 'hosts': {
       const usable = answer.hosts.filter(({ exchange }) => isIP(exchange) === 0);
@@ -94,10 +91,12 @@ export async function routeFor(
       if (onward.length === 0) {
         return { kind: 'unresolved', reason: `the mail exchanger of ${domain} is this installation: mail would loop` };
       }
-      return toMx(inOrder(onward, deps.uniform), { port, source, via, named: true });
+      return toMx(tiersOf(onward), { port, source, via, named: true });
     }
     case 'none':
-      return toMx([domain], { port, source, via, named: false });
+      // RFC 5321 §5.1: then the domain is its own exchanger, if it is a host at all. What fails is asked again by the dial.
+      if ((await dns.addresses(domain)).kind === 'none') return notAHost(domain);
+      return toMx([[domain]], { port, source, via, named: false });
     case 'null-mx':
       return { kind: 'refused', code: 556, enhancedCode: '5.1.10', text: `${domain} accepts no mail (null MX)` };
     case 'no-such-domain':
@@ -109,6 +108,12 @@ export async function routeFor(
   }
 }
 
+/** Condemns nobody: somebody may have forgotten his MX records. */
+function notAHost(domain: string): Route {
+  const text = `The domain ${domain} has neither MX records nor an address`;
+  return { kind: 'refused', code: 550, enhancedCode: '5.4.4', text };
+}
+
 function toRelay({ host, port, tls, auth }: RelaySettings, source: SendingSource, via: Via | null): Destination {
   // A login must not be given to whoever answers: with it, and where TLS is asked for, the certificate must be right.
   const verifyCertificate = tls !== 'opportunistic' || auth !== null;
@@ -118,6 +123,7 @@ function toRelay({ host, port, tls, auth }: RelaySettings, source: SendingSource
     key: via === null ? `relay:${host}:${port}` : `${via.subject} ${via.version}`,
     transport: 'relay',
     hosts: [host],
+    tiers: [[host]],
     port,
     tls,
     verifyCertificate,
@@ -132,15 +138,17 @@ function toRelay({ host, port, tls, auth }: RelaySettings, source: SendingSource
 }
 
 function toMx(
-  hosts: readonly string[],
+  tiers: Destination['tiers'],
   { port, ...how }: Pick<Destination, 'port' | 'source' | 'via' | 'named'>,
 ): Destination {
+  const hosts = tiers.flat();
   const key = `mx:${hosts.toSorted().join(',')}:${port} from ${how.source.key} ${how.via?.version ?? ''}`;
   return {
     kind: 'destination',
     key,
     transport: 'mx',
-    hosts: hosts.slice(0, MAX_HOSTS),
+    hosts,
+    tiers,
     port,
     tls: 'opportunistic',
     verifyCertificate: false,
@@ -162,12 +170,30 @@ function beforeOurselves(hosts: readonly Exchange[], { hosts: ours }: Ourselves)
   return hosts.filter(({ preference }) => preference < least);
 }
 
-/** By preference, equals in random order (RFC 5321 §5.1). */
-function inOrder(hosts: readonly Exchange[], uniform: () => number): string[] {
-  return hosts
-    .map((host) => ({ ...host, tie: uniform() }))
-    .sort((a, b) => a.preference - b.preference || a.tie - b.tie)
-    .map(({ exchange }) => exchange);
+/**
+ * By preference, each host once, at its best: as many as are tried. Always the same of the same records, for limits and
+ * connections are kept by these names.
+ */
+function tiersOf(exchanges: readonly Exchange[]): string[][] {
+  const sorted = exchanges.toSorted((a, b) => a.preference - b.preference || compare(a.exchange, b.exchange));
+  const seen = new Set<string>();
+  const once = sorted.filter(({ exchange }) => !seen.has(exchange) && seen.add(exchange));
+  const tried = once.slice(0, MAX_HOSTS);
+  return [...Map.groupBy(tried, ({ preference }) => preference).values()].map((tier) =>
+    tier.map(({ exchange }) => exchange),
+  );
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** As one dial tries them: equals in random order (RFC 5321 §5.1), so that they share what many connections bring. */
+export function inTurn(tiers: Destination['tiers'], uniform: () => number): string[] {
+  return tiers.flatMap((tier) =>
+    tier
+      .map((host) => ({ host, lot: tier.length > 1 ? uniform() : 0 }))
+      .toSorted((a, b) => a.lot - b.lot)
+      .map(({ host }) => host),
+  );
 }
 
 /** What to dial for a host, in order; empty with the reason when there is nothing that may be dialled. */

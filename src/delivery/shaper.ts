@@ -1,7 +1,8 @@
 // Keeps the paces of a worker's sites in step with the database: asks for permits, learns of measures, and takes measures
 // after what receivers reply (src/domain/delivery/reply-rules.ts).
+import { releaseHeld } from '#/db/held-mail.ts';
 import { addMeasure, lendPermits, listOpenMeasures, type MeasureRow, returnPermits } from '#/db/shaping.ts';
-import { type SystemScope, writeInSystemScope } from '#/db/scope.ts';
+import { type SystemScope, writeInSystemScope, writeStatement } from '#/db/scope.ts';
 import { partLeft } from '#/domain/delivery/measures.ts';
 import { type Signal, signalOf } from '#/domain/delivery/reply-rules.ts';
 import { type Site, siteOf, usualLimits } from '#/domain/delivery/sites.ts';
@@ -22,6 +23,10 @@ const ONCE_MS = 10_000;
 /** Half the pace each time, down to this. */
 const LEAST_PART = 1 / 64;
 const MAX_CAUSE = 500;
+/** Mail that is let go in one statement, and statements in a row: permits are not to run out meanwhile. */
+const RELEASE = { rows: 1_000, statements: 10 } as const;
+/** For so long it is let go again: another worker may still be giving some back. */
+const LIFTED_MS = 10_000;
 
 interface Deps {
   readonly system: SystemScope;
@@ -31,6 +36,11 @@ interface Deps {
   readonly log: Log;
   readonly channel: Channel;
   readonly owner: string;
+}
+
+interface OwnMeasure {
+  readonly measure: MeasureRow;
+  readonly isWritten: boolean;
 }
 
 export interface Shaper extends AsyncDisposable {
@@ -45,19 +55,45 @@ export function startShaper(deps: Deps): Shaper {
   const stopping = new AbortController();
   let measures: readonly MeasureRow[] = [];
   const recent = new Map<string, number>();
-  /** Taken here; they hold from the first moment. */
-  const unwritten = new Set<MeasureRow>();
+  /** Taken here; they hold from the first moment, and are gone when a look that began after they were written has ended. */
+  const own = new Map<string, OwnMeasure>();
+  const lifted = new Map<string, number>();
 
-  const learn = async (): Promise<void> => {
-    // Those not yet written may be so while the others are read, and would be missed by both looks.
-    const own = new Set(unwritten);
+  const look = async (): Promise<void> => {
+    // What is written while this look is on may be missing in what it sees.
+    const seen = [...own.values()].flatMap(({ measure, isWritten }) => (isWritten ? [measure] : []));
     const written = await listOpenMeasures(system.db, clock.now());
-    for (const measure of unwritten) own.add(measure);
+    for (const { id } of seen) own.delete(id);
     const known = new Set(written.map(({ id }) => id));
-    measures = [...written, ...[...own].filter(({ id }) => !known.has(id))];
+    const isEnded = ({ id, until }: MeasureRow) =>
+      !known.has(id) && !own.has(id) && (until === null || until > clock.now());
+    const before = new Set(measures.map(({ id }) => id));
+    const isNewLimit = ({ id, kind }: MeasureRow) => kind === 'LIMITS' && !before.has(id);
+    for (const { site } of [...[...measures, ...seen].filter(isEnded), ...written.filter(isNewLimit)])
+      lifted.set(site, clock.monotonic() + LIFTED_MS);
+    measures = [...written, ...[...own.values()].flatMap(({ measure }) => (known.has(measure.id) ? [] : [measure]))];
     const bySite = Map.groupBy(measures, ({ site }) => site);
     for (const pace of paces.values()) pace.measures = measuresOf(pace, bySite.get(pace.site.name) ?? []);
   };
+  /** What was held at sites of which the staff has ended a measure, or said other limits. */
+  const letGo = async (): Promise<void> => {
+    for (const [site, until] of lifted) {
+      if (clock.monotonic() >= until) lifted.delete(site);
+      for (let round = 1; round <= RELEASE.statements; round++) {
+        const released = await writeStatement(system, clock.now(), (scope) => releaseHeld(scope, site, RELEASE.rows));
+        if (released > 0) deps.channel.nudge('queue');
+        if (released < RELEASE.rows) break;
+        if (round === RELEASE.statements) lifted.set(site, clock.monotonic() + LIFTED_MS);
+      }
+    }
+  };
+  // One after the other: an older look that ends last would bring back what the staff has ended since.
+  const looks = createBatcher<null, undefined>(1_000, async (asked) => {
+    await look();
+    await letGo();
+    return asked.map(() => undefined);
+  });
+  const learn = () => looks.add(null);
 
   const ask = async (asking: readonly SitePace[]): Promise<void> => {
     const until = clock.monotonic() + PERMIT_MS;
@@ -90,8 +126,8 @@ export function startShaper(deps: Deps): Shaper {
       await writeInSystemScope(system, clock.now(), (scope) => returnPermits(scope, owner, idle.map(placeOf)));
     }
     if (paces.size > 0) await ask([...paces.values()]);
-    for (const measure of unwritten)
-      if (measure.until !== null && measure.until <= clock.now()) unwritten.delete(measure);
+    for (const { measure } of own.values())
+      if (measure.until !== null && measure.until <= clock.now()) own.delete(measure.id);
     for (const [key, at] of recent) if (clock.monotonic() - at >= ONCE_MS) recent.delete(key);
   };
 
@@ -125,10 +161,10 @@ export function startShaper(deps: Deps): Shaper {
       endedAt: null,
     };
     pace.measures = [...pace.measures, measure];
-    unwritten.add(measure);
+    own.set(measure.id, { measure, isWritten: false });
     const within = new Date(now.getTime() - ONCE_MS);
     await writeInSystemScope(system, now, (scope) => addMeasure(scope, measure, within));
-    unwritten.delete(measure);
+    own.set(measure.id, { measure, isWritten: true });
     log.warn({ site: pace.site.name, rule: signal.rule, measure: signal.measure }, 'a receiver asks for another pace');
   };
 
@@ -171,7 +207,7 @@ export function startShaper(deps: Deps): Shaper {
       stopListening();
       stopping.abort();
       await Promise.all([attending, informed]);
-      await firstAsks.idle();
+      await Promise.all([firstAsks.idle(), looks.idle()]);
       const places = [...paces.values()].map(placeOf);
       await writeInSystemScope(system, clock.now(), (scope) => returnPermits(scope, owner, places)).catch(() => {});
     },

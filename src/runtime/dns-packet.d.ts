@@ -12,8 +12,22 @@ declare module 'dns-packet' {
     readonly matchingType: number;
     readonly certificate: Buffer;
   }
+  export interface Soa {
+    readonly mname: string;
+    readonly rname: string;
+    readonly serial: number;
+    readonly refresh: number;
+    readonly retry: number;
+    readonly expire: number;
+    readonly minimum: number;
+  }
   export type Answer =
-    | { readonly name: string; readonly type: 'A' | 'AAAA' | 'CNAME'; readonly ttl: number; readonly data: string }
+    | {
+        readonly name: string;
+        readonly type: 'A' | 'AAAA' | 'CNAME' | 'PTR';
+        readonly ttl: number;
+        readonly data: string;
+      }
     | { readonly name: string; readonly type: 'TXT'; readonly ttl: number; readonly data: string | readonly string[] }
     | { readonly name: string; readonly type: 'TLSA'; readonly ttl: number; readonly data: Tlsa }
     | {
@@ -21,7 +35,8 @@ declare module 'dns-packet' {
         readonly type: 'MX';
         readonly ttl: number;
         readonly data: { readonly preference: number; readonly exchange: string };
-      };
+      }
+    | { readonly name: string; readonly type: 'SOA'; readonly ttl: number; readonly data: Soa };
   /** EDNS, RFC 6891. */
   export interface OptRecord {
     readonly type: 'OPT';
@@ -36,11 +51,13 @@ declare module 'dns-packet' {
     readonly flags: number;
     readonly questions: readonly Question[];
     readonly answers?: readonly Answer[];
+    readonly authorities?: readonly Answer[];
     readonly additionals?: readonly OptRecord[];
   }
   export interface Decoded extends Packet {
     readonly questions: readonly Question[];
     readonly answers: readonly Answer[];
+    readonly authorities: readonly Answer[];
     readonly flag_ad: boolean;
     readonly flag_tc: boolean;
     readonly rcode: string;

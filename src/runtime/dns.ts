@@ -1,16 +1,18 @@
-// MX and address lookups for delivery, on node's c-ares resolver (never the hosts file), with a bounded cache in front; and
-// TXT and CNAME for the checks of domains, without it.
+// MX and address lookups for delivery, with a bounded cache in front; and TXT and CNAME for the checks of domains, without
+// it. On node's c-ares resolver (never the hosts file), but for MX, whose TTL that does not give (mx-lookup.ts).
 
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { createQuery, type Query } from './dns-query.ts';
 import { lookUpCname, lookUpTxt } from './dns-records.ts';
+import { lookUpMx } from './mx-lookup.ts';
 import type { AddressAnswer, Clock, Dns, MxAnswer } from './ports.ts';
 
 const SECOND = 1_000;
 /** Below the floor a TTL of 0 would make a lookup for every message; above the ceiling a moved host stays lost for long. */
 const TTL_FLOOR = 30 * SECOND;
 const TTL_CEILING = 3_600 * SECOND;
-/** node does not give the TTL of MX records, nor of answers that say no. */
+/** node does not give the TTL of answers that say no. */
 const TTL_UNKNOWN = 300 * SECOND;
 /** Long enough to spare a failing server, short enough to see it come back before the next attempt. */
 const TTL_FAILED = 15 * SECOND;
@@ -37,8 +39,9 @@ export function createDns(options: DnsOptions): Dns {
   const timeout = options.timeoutMs ?? TRY_TIMEOUT;
   const resolver = new Resolver({ timeout, tries: TRIES, maxTimeout: timeout * 2 });
   if (options.servers !== undefined && options.servers.length > 0) resolver.setServers([...options.servers]);
+  const query = createQuery({ servers: options.servers ?? [], timeoutMs: timeout, tries: TRIES, secure: false });
   const entries = options.cacheEntries ?? CACHE_ENTRIES;
-  const mx = new Cache<MxAnswer>(options.clock, entries, (domain) => lookUpMx(resolver, domain));
+  const mx = new Cache<MxAnswer>(options.clock, entries, (domain) => timedMx(query, domain));
   const addresses = new Cache<AddressAnswer>(options.clock, entries, (host) => lookUpAddresses(resolver, host));
   return {
     async mx(domain) {
@@ -64,24 +67,13 @@ function isName(text: string): boolean {
   return text.length <= 254 && /^[\x21-\x7e]+$/.test(text);
 }
 
-async function lookUpMx(resolver: Resolver, domain: string): Promise<Timed<MxAnswer>> {
-  try {
-    const records = await resolver.resolveMx(domain);
-    const hosts = records
-      .filter((record) => record.exchange !== '' && record.exchange !== '.')
-      .map(({ exchange, priority }) => ({ exchange: exchange.toLowerCase().replace(/\.$/, ''), preference: priority }))
-      .sort((left, right) => left.preference - right.preference);
-    // RFC 7505 §3: a null MX stands alone; beside others it means nothing.
-    if (hosts.length > 0) return { answer: { kind: 'hosts', hosts }, ttl: TTL_UNKNOWN };
-    return { answer: { kind: records.length > 0 ? 'null-mx' : 'none' }, ttl: TTL_UNKNOWN };
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === 'ENODATA') return { answer: { kind: 'none' }, ttl: TTL_UNKNOWN };
-    // EBADNAME: not a name that DNS can hold (an empty label, a label above 63), so none can exist.
-    if (code === 'ENOTFOUND' || code === 'EBADNAME') return { answer: { kind: 'no-such-domain' }, ttl: TTL_UNKNOWN };
-    return { answer: { kind: 'failed', reason: code }, ttl: TTL_FAILED };
-  }
+async function timedMx(query: Query, domain: string): Promise<Timed<MxAnswer>> {
+  const { answer, ttl } = await lookUpMx(query, domain);
+  if (answer.kind === 'failed') return { answer, ttl: TTL_FAILED };
+  return { answer, ttl: ttl === null ? TTL_UNKNOWN : bounded(ttl) };
 }
+
+const bounded = (ttl: number) => Math.min(Math.max(ttl * SECOND, TTL_FLOOR), TTL_CEILING);
 
 interface Family {
   readonly found: readonly { readonly address: string; readonly ttl: number }[];
@@ -103,8 +95,7 @@ async function lookUpAddresses(resolver: Resolver, host: string): Promise<Timed<
   const answer = { kind: 'addresses', addresses: found.map(({ address }) => address) } as const;
   // One family found, the other unknown: good to use, but soon to be asked again.
   if (failure !== null) return { answer, ttl: TTL_FAILED };
-  const ttl = Math.min(...found.map((record) => record.ttl)) * SECOND;
-  return { answer, ttl: Math.min(Math.max(ttl, TTL_FLOOR), TTL_CEILING) };
+  return { answer, ttl: bounded(Math.min(...found.map((record) => record.ttl))) };
 }
 
 async function family(lookUp: () => Promise<Family['found']>): Promise<Family> {

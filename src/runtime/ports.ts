@@ -164,6 +164,14 @@ export interface SecureDns {
   probe(name: string, type: 'MX' | 'A' | 'AAAA'): Promise<SecureAnswer<null>>;
 }
 
+/** Never throws. */
+export interface ReverseNames {
+  /** Whether an IPv6 address has a PTR record. */
+  ask(address: string): Promise<'named' | 'nameless' | 'unknown'>;
+  /** The address of ours that the system would call this IPv6 address from; null: there is no way. */
+  addressTowards(address: string): Promise<string | null>;
+}
+
 // ── policies of receivers, by HTTPS (RFC 8461 §3.3) ──
 
 export type PolicyAnswer =
@@ -337,6 +345,8 @@ export type SmtpConnectResult =
       /** What was wrong with TLS itself, where that is why there is no session. */
       readonly flaw: TlsFlaw | null;
       readonly transcript: readonly string[];
+      /** Of several that were tried, the one that this is about. */
+      readonly target?: SmtpTarget;
     };
 
 export interface SmtpClient {

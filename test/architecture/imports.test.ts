@@ -60,6 +60,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   uqr: ['resolvers/second-factor/'],
   '@simplewebauthn/server': ['resolvers/second-factor/'],
   'ipaddr.js': [
+    'runtime/reverse-names.ts',
     'http/',
     'domain/public-address.ts',
     'domain/webhooks/',
@@ -67,7 +68,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
     'runtime/setting-values.ts',
   ],
   // DANE needs to see whether an answer is secure, which node's resolver does not tell.
-  'dns-packet': ['runtime/secure-dns.ts'],
+  'dns-packet': ['runtime/dns-query.ts', 'runtime/mx-lookup.ts', 'runtime/secure-dns.ts'],
   undici: ['runtime/http-client.ts', 'runtime/policy-fetcher.ts'],
 };
 

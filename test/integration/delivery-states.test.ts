@@ -202,4 +202,32 @@ describe('the queue', () => {
       unaccounted: 1,
     });
   });
+
+  describe('is held to them by the database, where the program is mistaken:', () => {
+    const finals = ['DELIVERED', 'BOUNCED', 'EXPIRED', 'CANCELLED', 'SUPPRESSED', 'IN_DOUBT'] as const;
+    const open = ['SCHEDULED', 'QUEUED', 'DELAYED'] as const;
+    const set = (messageId: string, status: (typeof finals)[number] | (typeof open)[number], settledAt: Date | null) =>
+      world.deps.db.updateTable('recipients').set({ status, settledAt }).where('messageId', '=', messageId).execute();
+
+    test('no final state is left, but for what came back', async () => {
+      for (const from of finals) {
+        const messageId = await world.send({});
+        await set(messageId, from, clock.now());
+        for (const to of [...open, ...finals]) {
+          if (to === from || (to === 'BOUNCED' && (from === 'DELIVERED' || from === 'IN_DOUBT'))) continue;
+          const settledAt = open.some((status) => status === to) ? null : clock.now();
+          await expect(set(messageId, to, settledAt)).rejects.toThrow(/would leave its final state/);
+        }
+      }
+      const messageId = await world.send({});
+      await set(messageId, 'DELIVERED', clock.now());
+      await set(messageId, 'BOUNCED', clock.now());
+    });
+
+    test('nobody is open and settled', async () => {
+      const messageId = await world.send({});
+      await expect(set(messageId, 'DELIVERED', null)).rejects.toThrow(/recipients_open_or_settled/);
+      await expect(set(messageId, 'DELAYED', clock.now())).rejects.toThrow(/recipients_open_or_settled/);
+    });
+  });
 });

@@ -77,6 +77,24 @@ describe('mx', () => {
     });
   });
 
+  test('of an alias: followed where the server does not, never in a circle, gone with its end', async () => {
+    server.set({
+      'curt.example': { CNAME: 'two.example', chase: false },
+      'to-bare.example': { CNAME: 'bare.example' },
+      'ring.example': { CNAME: 'gnir.example' },
+      'gnir.example': { CNAME: 'ring.example', chase: false },
+      'slow-ring.example': { CNAME: 'wols.example', chase: false },
+      'wols.example': { CNAME: 'slow-ring.example', chase: false },
+      'dangling.example': { CNAME: 'missing.example' },
+    });
+    expect(await dns.mx('two.example.')).toMatchObject({ kind: 'hosts' });
+    expect(await dns.mx('curt.example')).toMatchObject({ kind: 'hosts', hosts: [{ preference: 10 }, {}] });
+    expect(await dns.mx('to-bare.example')).toEqual({ kind: 'none' });
+    expect(await dns.mx('ring.example')).toEqual({ kind: 'failed', reason: 'ELOOP' });
+    expect(await dns.mx('slow-ring.example')).toEqual({ kind: 'failed', reason: 'ELOOP' });
+    expect(await dns.mx('dangling.example')).toEqual({ kind: 'no-such-domain' });
+  });
+
   test('through a CNAME, and over TCP where the answer is long', async () => {
     expect(await dns.mx('alias.example')).toMatchObject({
       kind: 'hosts',
@@ -175,7 +193,7 @@ describe('txt and cname', () => {
 describe('the cache', () => {
   test('asks once for many that wait, and not again while the answer is good', async () => {
     await Promise.all(Array.from({ length: 20 }, (_, n) => dns.mx(n % 2 === 0 ? 'two.example' : 'TWO.example')));
-    await clock.advance(299_000);
+    await clock.advance(59_000);
     await dns.mx('two.example');
     expect(asked()).toBe(1);
     await clock.advance(2_000);
@@ -196,6 +214,35 @@ describe('the cache', () => {
     expect(asked()).toBe(first);
     await dns.addresses('four.example');
     expect(asked()).toBe(first + 2);
+  });
+
+  test.each([
+    ['exchangers for their TTL', { MX: ['10 mx.two.example'], ttl: 900 }, 900],
+    ['exchangers not less than 30 s', { MX: ['10 mx.two.example'], ttl: 0 }, 30],
+    ['exchangers not longer than an hour', { MX: ['10 mx.two.example'], ttl: 200_000 }, 3_600],
+    ['a null MX alike', { MX: ['0 .'], ttl: 900 }, 900],
+    ['that there are none for as long as the zone says', { A: ['192.0.2.1'], negativeTtl: 120 }, 120],
+    ['that there are none for five minutes where nothing is said', { A: ['192.0.2.1'] }, 300],
+  ])('keeps %s', async (_what, records, seconds) => {
+    server.set({ 'kept.example': records });
+    await dns.mx('kept.example');
+    await clock.advance(seconds * 1_000 - 1_000);
+    await dns.mx('kept.example');
+    expect(asked()).toBe(1);
+    await clock.advance(2_000);
+    await dns.mx('kept.example');
+    expect(asked()).toBe(2);
+  });
+
+  test('keeps what is behind an alias for the shorter of the two', async () => {
+    server.set({
+      'kept.example': { CNAME: 'hosting.example', ttl: 60 },
+      'hosting.example': { MX: ['10 mx.two.example'], ttl: 900 },
+    });
+    await dns.mx('kept.example');
+    await clock.advance(61_000);
+    await dns.mx('kept.example');
+    expect(asked()).toBe(2);
   });
 
   test('forgets a failure after 15 s and sees the recovery', async () => {

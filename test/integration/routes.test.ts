@@ -1,6 +1,6 @@
 // Where mail goes by the word of DNS, and where it does not: on a real resolver and a DNS server that a test scripts.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Destination, type Route, type RouteSettings, routeFor, targetsOf } from '#/delivery/route.ts';
+import { type Destination, inTurn, type Route, type RouteSettings, routeFor, targetsOf } from '#/delivery/route.ts';
 import type { SourceMember } from '#/delivery/way.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { createDns } from '#/runtime/dns.ts';
@@ -36,6 +36,8 @@ const zone: DnsZone = {
   'our-address.example': { MX: ['10 ours.example'] },
   'ours.example': { A: ['93.184.215.200'] },
   'many.example': { MX: many.map((name) => `10 ${name}`) },
+  'shuffled.example': { MX: many.toReversed().map((name) => `10 ${name}`) },
+  'twice.example': { MX: ['10 a.example', '20 b.example', '30 a.example', '10 A.example'] },
   'six.example': {
     AAAA: Array.from({ length: 9 }, (_, n) => `2001:db8::${n + 1}`),
     A: ['93.184.215.7', '93.184.215.8'],
@@ -62,7 +64,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const route = (domain: string, changes: Partial<RouteSettings> = {}): Promise<Route> =>
-  routeFor(domain, null, { ...settings, ...changes }, { dns, uniform: () => 0.5 });
+  routeFor(domain, null, { ...settings, ...changes }, dns);
 
 async function destination(domain: string, changes: Partial<RouteSettings> = {}): Promise<Destination> {
   const found = await route(domain, changes);
@@ -88,14 +90,30 @@ describe('a route', () => {
 
   test('is refused for good where the domain is not, or says that it takes no mail', async () => {
     expect(await route('gone.example')).toMatchObject({ kind: 'refused', enhancedCode: '5.1.2' });
+    expect(await route('empty.example')).toMatchObject({ kind: 'refused', enhancedCode: '5.4.4' });
     expect(await route('null.example')).toMatchObject({ kind: 'refused', enhancedCode: '5.1.10' });
   });
 
   test('goes by preference, and where there is no MX to the domain itself', async () => {
-    const { hosts: found } = await destination('ordered.example');
-    expect(found[0]).toBe('a.example');
-    expect(found.slice(1).toSorted()).toEqual(['b.example', 'c.example']);
+    const { tiers } = await destination('ordered.example');
+    expect(tiers).toEqual([['a.example'], ['b.example', 'c.example']]);
     expect((await destination('plain.example')).hosts).toEqual(['plain.example']);
+  });
+
+  test('draws lots among equals, each dial anew', () => {
+    const orders = [0.2, 0.8].map((first) => {
+      const lots = [first, 0.5];
+      return inTurn([['a'], ['b', 'c'], ['d']], () => lots.shift() ?? 0);
+    });
+    expect(orders).toEqual([
+      ['a', 'b', 'c', 'd'],
+      ['a', 'c', 'b', 'd'],
+    ]);
+  });
+
+  test('has each exchanger once, and the same name however DNS orders them', async () => {
+    expect((await destination('twice.example')).tiers).toEqual([['a.example'], ['b.example']]);
+    expect((await destination('many.example')).key).toBe((await destination('shuffled.example')).key);
   });
 
   test('is unknown where the exchanger is an address', async () => {
@@ -122,7 +140,7 @@ describe('a route', () => {
       return { kind: 'MX', transport: 't', version: '', subject: `source:${key}`, priority: 0, weight: 1, source };
     };
     const keyOf = async (member: SourceMember | null) => {
-      const found = await routeFor('plain.example', member, settings, { dns, uniform: () => 0 });
+      const found = await routeFor('plain.example', member, settings, dns);
       return found.kind === 'destination' ? found.key : '';
     };
     const keys = await Promise.all([null, via('192.0.2.1'), via('192.0.2.2')].map(keyOf));

@@ -124,7 +124,7 @@ describe('a reply', () => {
   test('that refuses us at the greeting suspends the site; no recipient bounces, and the next mail is not tried', async () => {
     await using stack = new AsyncDisposableStack();
     const clock = new FakeClock();
-    const peer = stack.use(await startSmtpPeer({ greeting: '554 5.7.1 Go away' }));
+    const peer = stack.use(await startSmtpPeer([{ greeting: '554 5.7.1 Go away' }, {}]));
     const w = await mxWorld(peer, stack, clock);
     w.startEngine();
     const first = await w.send({});
@@ -143,6 +143,14 @@ describe('a reply', () => {
     await expect.poll(dueAt).toEqual([true]);
     expect(await w.statuses(second)).toEqual(['QUEUED']);
     expect(peer.connections).toBe(1);
+    // What the staff ends is over for what waits as well.
+    await w.deps.db.updateTable('shapingMeasures').set({ endedAt: clock.now() }).execute();
+    for (let waited = 0; waited < 20 && peer.messages.length === 0; waited++) {
+      await clock.advance(1_000);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    await expect.poll(() => w.statuses(second)).toEqual(['DELIVERED']);
+    expect(await w.statuses(first)).toEqual(['DELAYED']);
   });
 
   test('about mail of one account suspends that account there and nobody else', async () => {

@@ -22,6 +22,7 @@ import { bootstrap } from '#/resolvers/installation/bootstrap.ts';
 import { systemClock } from '#/runtime/clock.ts';
 import { createBackground } from '#/runtime/background.ts';
 import { createDns } from '#/runtime/dns.ts';
+import { createReverseNames } from '#/runtime/reverse-names.ts';
 import { createHttpClient } from '#/runtime/http-client.ts';
 import { createIds } from '#/runtime/ids.ts';
 import { maySendFrom } from '#/runtime/local-addresses.ts';
@@ -186,7 +187,7 @@ export async function deliveryWorld(options: {
         { ...common, system, channel, trust },
       );
       const smtp = createSmtpClient({ clock: clockOfEngine, trust });
-      const outbound = createOutbound({ ...common, settings, smtp, tls, transports });
+      const outbound = createOutbound({ ...common, settings, smtp, tls, names: createReverseNames(), transports });
       const engine = engines.use(
         startDelivery({
           system,

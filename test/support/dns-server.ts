@@ -21,6 +21,7 @@ export interface DnsRecords {
   readonly MX?: readonly string[];
   readonly TXT?: readonly string[];
   readonly CNAME?: string;
+  readonly PTR?: string;
   /** `['3 1 1 <hex>']`. */
   readonly TLSA?: readonly string[];
   /** Answers about this name have the AD bit, as those of a validating resolver about a signed zone. */
@@ -31,6 +32,8 @@ export interface DnsRecords {
   readonly fails?: readonly string[];
   /** Seconds; 60 unless told. */
   readonly ttl?: number;
+  /** Seconds for which it holds that there are no other records: an SOA record goes with such answers. */
+  readonly negativeTtl?: number;
 }
 
 /** A name that is not in the zone gives NXDOMAIN; a name without records of the type asked for gives NODATA. */
@@ -69,7 +72,14 @@ export async function startDnsServer(zone: DnsZone = {}): Promise<DnsServer> {
     const flags = RECURSION_AVAILABLE | (secure ? AUTHENTIC_DATA : 0);
     return code === null
       ? null
-      : { type: 'response', id: query.id, flags: flags | code, questions: query.questions, answers };
+      : {
+          type: 'response',
+          id: query.id,
+          flags: flags | code,
+          questions: query.questions,
+          answers,
+          authorities: authoritiesOf(records, name, answers),
+        };
   }
 
   const tcp = createServer((socket) => {
@@ -125,6 +135,13 @@ export async function startDnsServer(zone: DnsZone = {}): Promise<DnsServer> {
   return server;
 }
 
+function authoritiesOf(records: DnsZone[string] | undefined, name: string, answers: readonly Answer[]): Answer[] {
+  const minimum = typeof records === 'object' ? records.negativeTtl : undefined;
+  if (minimum === undefined || answers.length > 0) return [];
+  const times = { serial: 1, refresh: 3_600, retry: 600, expire: 86_400, minimum };
+  return [{ name, type: 'SOA', ttl: 3_600, data: { mname: `ns.${name}`, rname: `hostmaster.${name}`, ...times } }];
+}
+
 /** `code` null: no response at all. */
 function resolve(
   zone: DnsZone,
@@ -152,6 +169,8 @@ function answersOf(records: DnsRecords, name: string, type: string, ttl: number)
       return (records[type] ?? []).map((data) => ({ name, type, ttl, data }));
     case 'CNAME':
       return records.CNAME === undefined ? [] : [{ name, type, ttl, data: records.CNAME }];
+    case 'PTR':
+      return records.PTR === undefined ? [] : [{ name, type, ttl, data: records.PTR }];
     case 'TXT':
       // A character-string holds 255 bytes; longer texts are several, read as one.
       return (records.TXT ?? []).map((text) => ({ name, type, ttl, data: text.match(/[\s\S]{1,255}/g) ?? [''] }));

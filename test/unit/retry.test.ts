@@ -1,7 +1,8 @@
 // When deferred mail is tried again.
 import { describe, expect, test } from 'vitest';
 import { deliverBy } from '#/domain/delivery/lifetime.ts';
-import { failureOf, isDelayTold, nextAttemptAt, statedPause, type Trouble } from '#/domain/delivery/retry.ts';
+import { failureOf, isDelayTold, nextAttemptAt, type Trouble } from '#/domain/delivery/retry.ts';
+import { statedPause } from '#/domain/delivery/stated-pause.ts';
 
 const now = new Date('2026-01-05T12:00:00Z');
 const never = new Date('2030-01-01T00:00:00Z');
@@ -20,6 +21,8 @@ describe('the kind of trouble', () => {
     [452, null, 'mailbox is full', 'MAILBOX_FULL'],
     [451, '4.3.0', 'Internal error', 'OTHER'],
     [450, '4.1.1', 'User lookup failed', 'OTHER'],
+    [451, '4.3.0', 'The corporate directory is being regenerated', 'OTHER'],
+    [451, '4.3.0', 'Ratelimited', 'RATE'],
   ])('%i %s %s is %s', (code, enhancedCode, text, trouble) => {
     expect(failureOf({ code, enhancedCode, text }).trouble).toBe(trouble);
   });
@@ -36,7 +39,31 @@ describe('a time that the receiver names', () => {
     ['Please wait 2 hours', 7_200],
     ['try again in 90 sec', 90],
     ['come back within 10m', 600],
+    ['Greylisting in action, please come back in 00:04:37', 277],
+    ['Greylisted for 5 minutes (see http://postgrey.example/)', 300],
+    ['please retry in 4 minutes and 30 seconds', 270],
+    ['Try again after 1h30m', 5_400],
+    ['Deferred, wait at least 10 mins', 600],
+    ['Please try again in about 15 minutes.', 900],
+    ['Message delayed; minimum of 120 seconds', 120],
+    ['Greylisted, 57 seconds remaining', 57],
+    ['try again 5 minutes later', 300],
+    ['Retry-After: 120', 120],
+    ['retry after 300', 300],
+    ['try again in 3 minute(s)', 180],
+    ['Come back in one hour', 3_600],
+    ['Please try again in an hour', 3_600],
+    ['Merci de réessayer dans 10 minutes', 600],
+    ['Bitte versuchen Sie es in 2 Stunden erneut', 7_200],
+    ['bitte in 5 Minuten wieder', 300],
+    ['Intente de nuevo en 30 segundos', 30],
+    ['Riprovare tra 5 minuti', 300],
     ['try again later', null],
+    ['try again in a few minutes', null],
+    ['Try again after 14:30', null],
+    ['retry after 2026-11-22', null],
+    ['message deferred in 3 modules', null],
+    ['Message exceeds the limit of 20M', null],
     ['limit of 100 messages in 1 connection', null],
     ['see https://x.example/in/300', null],
   ])('%s: %s', (text, seconds) => {
@@ -47,6 +74,12 @@ describe('a time that the receiver names', () => {
     for (const uniform of [0, 0.5, 0.999]) expect(pause('RATE', 1, uniform, 300)).toBeGreaterThanOrEqual(300);
     expect(pause('RATE', 1, 0, 0)).toBe(10);
     expect(pause('RATE', 1, 0, 10_000_000)).toBe(6 * 3_600);
+  });
+
+  test('that is always soon is no longer believed in the end', () => {
+    expect(pause('OTHER', 10, 0, 10)).toBe(10);
+    expect(pause('OTHER', 11, 0, 10)).toBe(4 * 3_600);
+    expect(pause('OTHER', 11, 0, 5 * 3_600)).toBe(5 * 3_600);
   });
 });
 

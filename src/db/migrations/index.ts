@@ -13,6 +13,7 @@ import * as arrivals from './0010-arrivals.ts';
 import * as transports from './0011-transports.ts';
 import * as tls from './0012-tls.ts';
 import * as suppressionImports from './0014-suppression-imports.ts';
+import * as deliveryInvariants from './0016-delivery-invariants.ts';
 
 export const migrations: Record<string, Migration> = {
   '0001-foundation': foundation,
@@ -28,4 +29,5 @@ export const migrations: Record<string, Migration> = {
   '0011-transports': transports,
   '0012-tls': tls,
   '0014-suppression-imports': suppressionImports,
+  '0016-delivery-invariants': deliveryInvariants,
 };

@@ -1,6 +1,6 @@
 // What replies say about the pace: rules as data. The first that matches counts. A rule is about the site, or about what
 // one account sends to it, so that one customer's mail does not stop that of the others.
-import { statedPause } from './retry.ts';
+import { statedPause } from './stated-pause.ts';
 
 /** SLOW: half the pace. ONE_CONNECTION: one at a time, half the pace. SUSPEND: nothing. */
 export type MeasureKind = 'SLOW' | 'ONE_CONNECTION' | 'SUSPEND';

@@ -1,5 +1,6 @@
 // When a deferred recipient is tried again: by what kind of trouble it was, with jitter, and never before a time that the
 // receiver named.
+import { statedPause } from './stated-pause.ts';
 
 /** What kind of trouble a deferral is. DOUBT: it may have arrived. */
 export type Trouble = 'GREYLIST' | 'RATE' | 'CONNECTION' | 'MAILBOX_FULL' | 'DOUBT' | 'OTHER';
@@ -25,6 +26,8 @@ const PAUSES: Readonly<Record<Trouble, readonly [number, ...number[]]>> = {
 const JITTER = 0.2;
 /** A receiver that names a time is believed within these. */
 const STATED = { least: 10, most: 6 * HOUR } as const;
+/** After so many failures its word is only the least: who says "in a second" for two days would be asked 17,000 times. */
+const BELIEVED = 10;
 
 export interface Failure {
   readonly trouble: Trouble;
@@ -46,7 +49,8 @@ export function nextAttemptAt(
 ): Date {
   const pauses = PAUSES[trouble];
   const stated = statedPause === null ? null : Math.min(Math.max(statedPause, STATED.least), STATED.most);
-  const pause = stated ?? pauses[Math.min(failures, pauses.length) - 1] ?? pauses[0];
+  const usual = pauses[Math.min(failures, pauses.length) - 1] ?? pauses[0];
+  const pause = stated === null ? usual : failures <= BELIEVED ? stated : Math.max(stated, usual);
   const neverEarlier = stated !== null || trouble === 'GREYLIST';
   const jittered = pause * (neverEarlier ? 1 + JITTER * uniform : 1 - JITTER + 2 * JITTER * uniform);
   return new Date(Math.min(now.getTime() + jittered * scale * 1_000, deliverBy.getTime()));
@@ -65,7 +69,8 @@ interface DeferringReply {
 
 const FULL = /(?:mailbox|quota|storage|inbox).{0,30}(?:full|exceed|over)|over ?quota|out of storage/i;
 const GREYLISTED = /gr[ae]y-?\s?list/i;
-const RATE = /too many|rate|throttl|limit(?:ed|s)? (?:exceeded|reached)|unusual(?:ly)? high|volume|slow(?:ing)? down/i;
+const RATE =
+  /too many|\brates?\b|rate.?limit|throttl|limit(?:ed|s)? (?:exceeded|reached)|unusual(?:ly)? high|volume|slow(?:ing)? down/i;
 const LATER = /(?:try|retry|come back|again).{0,30}(?:later|again)|temporar(?:y|ily) (?:deferred|rejected)/i;
 
 /** Null: there was no reply at all. */
@@ -81,15 +86,4 @@ function troubleOf({ code, enhancedCode, text }: DeferringReply): Trouble {
   if (code === 421 || enhancedCode === '4.7.28' || enhancedCode === '4.4.5' || RATE.test(text)) return 'RATE';
   if ((code === 450 || code === 451) && (enhancedCode === '4.7.1' || LATER.test(text))) return 'GREYLIST';
   return 'OTHER';
-}
-
-const STATED_PAUSE =
-  /\b(?:in|after|for|within|wait|retry)\s+(?:another\s+|at least\s+)?(\d{1,6})\s*(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?)\b/i;
-const UNITS = { s: 1, m: MINUTE, h: HOUR } as const;
-
-/** `try again in 300 seconds`, `retry after 5 minutes`: in seconds. */
-export function statedPause(text: string): number | null {
-  const found = STATED_PAUSE.exec(text);
-  const unit = found?.[2]?.charAt(0).toLowerCase();
-  return unit === 's' || unit === 'm' || unit === 'h' ? Number(found?.[1]) * UNITS[unit] : null;
 }
