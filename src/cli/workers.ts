@@ -39,7 +39,7 @@ export function startWorkers(options: {
   const started = new Set<number>();
   let stopping = false;
 
-  cluster.setupPrimary({ args: ['worker'], execArgv: [...process.execArgv, `--max-semi-space-size=${YOUNG_MB}`] });
+  cluster.setupPrimary({ args: ['worker'], execArgv: [...process.execArgv, `--max-semi-space-size=${process.env['YOUNG'] ?? YOUNG_MB}`] });
   const fork = (): void => {
     const worker = cluster.fork(options.env);
     worker.on('message', (message: FromWorker) => {
