@@ -122,9 +122,9 @@ export function createOutbound(deps: Deps): Outbound {
       const plan = await deps.tls.planFor(claim, destination.security);
       const submit = (recipients: readonly string[], beforeFinalDot: SmtpTransaction['beforeFinalDot']) =>
         poolOf(destination, plan, gate).submit(async () => {
-          const composed = await message.compose();
+          const { content, ...composed } = await message.compose();
           const smtpUtf8 = composed.smtpUtf8 || !isAscii(reversePath) || !recipients.every(isAscii);
-          return { ...composed, reversePath, recipients, smtpUtf8, beforeFinalDot };
+          return { ...composed, content: content.values(), reversePath, recipients, smtpUtf8, beforeFinalDot };
         });
       const limit = destination.recipientsPerTransaction;
       const key = keyOf(destination, plan);

@@ -31,16 +31,17 @@ export interface OutgoingContent {
   readonly size: number;
   readonly eightBit: boolean;
   readonly smtpUtf8: boolean;
-  /** The same in 7 bits, signed anew; null: it cannot be had. */
-  sevenBit(): Promise<Pick<OutgoingContent, 'content' | 'size'> | null>;
+  /** The same in 7 bits, signed anew; null: it cannot be had. Absent where it is in 7 bits. */
+  sevenBit?(): Promise<Pick<OutgoingContent, 'content' | 'size'> | null>;
 }
 
 /** One object for all recipients of a message that were claimed together. */
 export interface OutgoingMessage {
   readonly returnPath: ReturnPath | null;
   /**
-   * Composed and signed, once for all of them. To be asked for when a connection is free: what waits in line is then held as
-   * it is stored, a quarter of its size. With all in line composed, 100 KB each, a third of the time went into garbage.
+   * Composed and signed, once for all of them; that of a single one is not kept, since it goes out at once. To be asked for
+   * when a connection is free: what waits in line is then held as it is stored, a quarter of its size. With all in line
+   * composed, 100 KB each, a third of the time went into garbage.
    */
   compose(): Promise<OutgoingContent>;
 }
@@ -61,17 +62,26 @@ export interface PrepareDeps {
 
 /** Recipients of one message that were claimed together share its bytes and its signatures. */
 export function createPreparation(deps: PrepareDeps): (stored: StoredMessage) => Promise<Prepared> {
-  const prepared = new WeakMap<StoredMessage, Promise<Prepared>>();
+  const prepared = new WeakMap<StoredMessage, { readonly preparing: Promise<Prepared>; readonly use: Use }>();
   return (stored) => {
     const known = prepared.get(stored);
-    if (known !== undefined) return known;
-    const preparing = prepare(deps, stored);
-    prepared.set(stored, preparing);
+    if (known !== undefined) {
+      known.use.shared = true;
+      return known.preparing;
+    }
+    const use = { shared: false };
+    const preparing = prepare(deps, stored, use);
+    prepared.set(stored, { preparing, use });
     return preparing;
   };
 }
 
-async function prepare(deps: PrepareDeps, { message, content }: StoredMessage): Promise<Prepared> {
+/** Whether more than one recipient of the message was claimed. */
+interface Use {
+  shared: boolean;
+}
+
+async function prepare(deps: PrepareDeps, { message, content }: StoredMessage, use: Use): Promise<Prepared> {
   if (content === null) throw new Error(`the content of message ${message.id} is gone`);
   const { signing, returnPaths } = deps;
   const { accountId } = message;
@@ -93,7 +103,12 @@ async function prepare(deps: PrepareDeps, { message, content }: StoredMessage): 
     kind: 'ready',
     message: {
       returnPath: returnPaths === null || host === null ? null : { domain: host, secret: returnPaths.secret },
-      compose: () => (composing ??= compose(deps, { message, content }, keys)),
+      compose() {
+        if (composing !== null) return composing;
+        const made = compose(deps, { message, content }, keys);
+        if (use.shared) composing = made;
+        return made;
+      },
     },
   };
 }
@@ -109,16 +124,13 @@ async function compose(
     const signatures = await signMessage(whole, body, keys, clock.now());
     return { content: [signatures, whole], size: signatures.length + whole.length };
   };
-  let converted: ReturnType<OutgoingContent['sevenBit']> | null = null;
+  const composed = { ...(await signed(source, bodyStart)), eightBit, smtpUtf8 };
+  if (!eightBit) return composed;
+  let converted: ReturnType<NonNullable<OutgoingContent['sevenBit']>> | null = null;
   const convert = async () => {
     const whole = inSevenBit(source);
     return whole === null ? null : signed(whole, whole.indexOf('\r\n\r\n') + 4);
   };
-  return {
-    ...(await signed(source, bodyStart)),
-    // Once for all recipients whose hosts ask for it.
-    sevenBit: () => (converted ??= convert()),
-    eightBit,
-    smtpUtf8,
-  };
+  // Once for all recipients whose hosts ask for it.
+  return { ...composed, sevenBit: () => (converted ??= convert()) };
 }

@@ -1,8 +1,7 @@
 // GraphiQL from this server alone: the page holds its scripts, styles and workers (9 MB; 2.5 compressed) and asks nobody.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 
 /** The page's scripts stand in it, its workers are blobs, its fonts and pictures data. */
 const POLICY = [
@@ -18,19 +17,10 @@ const POLICY = [
   "form-action 'none'",
 ].join('; ');
 
-const EXAMPLE = `# Put a token into the tab "Headers" below: {"Authorization": "Bearer vrt_…"}
-# Subscriptions run over server-sent events with the same headers.
-
-query {
-  __typename
-}
-`;
-
 let page: Promise<Buffer> | null = null;
 
 export async function answerGraphiQL(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  page ??= render();
-  const compressed = await page;
+  const compressed = await (page ??= render());
   response.setHeader('Content-Security-Policy', POLICY);
   response.setHeader('Vary', 'Accept');
   if (!/\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
@@ -49,19 +39,16 @@ export async function answerGraphiQL(request: IncomingMessage, response: ServerR
   response.end(compressed);
 }
 
-function render(): Promise<Buffer> {
-  return promisify(gzip)(
-    renderGraphiQL({
-      title: 'Veredus GraphiQL',
-      defaultQuery: EXAMPLE,
-      headers: JSON.stringify({ Authorization: 'Bearer ' }, null, 2),
-      // A token kept in the browser's storage would outlive the tab.
-      shouldPersistHeaders: false,
-      subscriptionsProtocol: 'SSE',
-      // Its default for subscriptions is GET, which puts variables into the URL.
-      method: 'POST',
-      credentials: 'omit',
-      inputValueDeprecation: true,
-    }),
-  );
+/** In a thread that ends with it: the package's texts are 30 MB, which each process would hold from its start to its end. */
+async function render(): Promise<Buffer> {
+  const thread = new Worker(new URL('./graphiql-page.ts', import.meta.url));
+  try {
+    const [bytes] = (await once(thread, 'message')) as [Uint8Array];
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  } catch (error) {
+    page = null;
+    throw error;
+  } finally {
+    void thread.terminate();
+  }
 }

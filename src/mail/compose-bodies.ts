@@ -4,7 +4,6 @@
 import { foldLines } from 'nodemailer/lib/mime-funcs';
 import { bodyBytes, type StoredContent } from './content.ts';
 import { wrappedBase64 } from './base64-lines.ts';
-import { quotedPrintable } from './quoted-printable.ts';
 
 export interface Composed {
   /** Without the empty line. */
@@ -18,7 +17,7 @@ export interface EncodableBody {
   /** Lines ended by CRLF only, where the encoding does not see to it. */
   readonly bytes: Buffer;
   readonly encoding: BodyEncoding;
-  /** The bytes in that encoding, where choosing it has made them. */
+  /** The bytes in that encoding; null: base64, which choosing it does not make. */
   readonly encoded: Buffer | null;
 }
 
@@ -76,10 +75,8 @@ function alternative(parts: readonly [Part, Part], identity: string, boundary: s
   return { header, body: [...body, Buffer.from(`\r\n--${boundary}--\r\n`, 'latin1')] };
 }
 
-function encoded({ bytes, encoding, encoded: made }: Part): Buffer {
-  if (made !== null) return made;
-  if (encoding === '7bit') return bytes;
-  return encoding === 'base64' ? wrappedBase64(bytes) : quotedPrintable(bytes);
+function encoded({ bytes, encoded: made }: Part): Buffer {
+  return made ?? wrappedBase64(bytes);
 }
 
 /** RFC 5322 §3.3 calls GMT obsolete. */

@@ -2,8 +2,9 @@
 //
 // Bodies without attachments are written directly (compose-bodies.ts). For the rest nodemailer's MailComposer builds the
 // tree of parts, their headers and their encodings. Only the way out is our own: its stream machinery costs more than the
-// composing, so the tree is written synchronously, with the same bytes (test/unit/compose.test.ts compares). Header fields of the sender are written by header-field.ts, because nodemailer
-// changes their case, encodes every value with a double quote and passes encoded-words of the sender through.
+// composing, so the tree is written synchronously, with the same bytes (test/unit/compose.test.ts compares).
+// Header fields of the sender are written by header-field.ts, because nodemailer changes their case, encodes every value
+// with a double quote and passes encoded-words of the sender through.
 //
 // The output is 7-bit: bodies are 7bit, quoted-printable or base64, so that 8BITMIME is never needed and no relay has to
 // convert a signed message. The one exception is an address whose local part is not ASCII: nothing but raw UTF-8 in
@@ -17,6 +18,7 @@ import { type Composed, composeBodies, dateText, type EncodableBody } from './co
 import { bodyBytes, type Stored, type StoredAttachment, type StoredContent, type StoredSource } from './content.ts';
 import { addressField, headerField } from './header-field.ts';
 import { quotedPrintable, quotedPrintableWithin } from './quoted-printable.ts';
+import { Scratch } from './scratch.ts';
 
 /** What makes this message itself; made once, when it is accepted. */
 export interface MessageIdentity {
@@ -48,7 +50,11 @@ const BOUNDARY_PREFIX = '=_';
 /** RFC 5322 §2.1.1, for content that cannot be encoded. */
 const MAX_LINE = 998;
 
+/** Encoded bodies lie here until the message is put together of them. */
+const scratch = new Scratch();
+
 export function composeMessage(content: StoredContent, identity: MessageIdentity): ComposedMessage {
+  scratch.clear();
   const boundary = boundaryOf(identity);
   const options = { ...identity, boundary: `${BOUNDARY_PREFIX}-${boundary}`, encodable };
   const { header: own, body } = composeBodies(content, options) ?? composeTree(messageTree(content, identity));
@@ -151,7 +157,7 @@ function encodable(body: Buffer): EncodableBody {
     return { bytes, encoding: '7bit', encoded: bytes };
   }
   // Base64 takes 4/3, quoted-printable 1 + 2 × the share of escapes: even at one in six.
-  const encoded = quotedPrintableWithin(body, 6);
+  const encoded = quotedPrintableWithin(body, 6, scratch);
   if (encoded !== null) return { bytes: body, encoding: 'quoted-printable', encoded };
   return { bytes: Buffer.from(canonicalLines(body), 'latin1'), encoding: 'base64', encoded: null };
 }
@@ -219,6 +225,6 @@ function writeBody(node: MimeNode, chunks: Buffer[]): void {
   const encoding = node.getTransferEncoding();
   if (encoding === 'base64') chunks.push(wrappedBase64(content));
   else if (encoding === 'quoted-printable')
-    chunks.push(quotedPrintable(typeof content === 'string' ? Buffer.from(content) : content));
+    chunks.push(quotedPrintable(typeof content === 'string' ? Buffer.from(content) : content, scratch));
   else chunks.push(typeof content === 'string' ? Buffer.from(content) : content);
 }

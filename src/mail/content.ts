@@ -19,6 +19,7 @@ import {
   zstdDecompress,
   zstdDecompressSync,
 } from 'node:zlib';
+import { Scratch } from './scratch.ts';
 
 export interface StoredAddress {
   readonly name: string | null;
@@ -155,19 +156,23 @@ interface Part {
 
 const part = (bytes: Buffer): Part => ({ bytes, length: bytes.length });
 
+const scratch = new Scratch();
+
 function encodeFrame(format: number, json: object, parts: readonly Part[]): Buffer {
-  const body = frameBody(json, parts);
+  scratch.clear();
+  const body = frameBody(json, parts, scratch);
   if (body.length < MIN_COMPRESSED) return Buffer.concat([u32(format), body]);
   // Text comes to a third. What is said of the size spares zstd most of the memory it would make ready.
   const options = { ...OPTIONS, chunkSize: chunkSizeFor(body.length / 2), pledgedSrcSize: body.length };
   return Buffer.concat([u32((format | COMPRESSED) >>> 0), zstdCompressSync(body, options)]);
 }
 
-/** Written into its place at once: a copy of a large body is most of the work. */
-function frameBody(json: object, parts: readonly Part[]): Buffer {
+/** Written into its place at once: a copy of a large body is most of the work. `room`: for one that is used up at once. */
+function frameBody(json: object, parts: readonly Part[], room?: Scratch): Buffer {
   const text = JSON.stringify(json);
   const length = Buffer.byteLength(text);
-  const body = Buffer.allocUnsafe(parts.reduce((sum, one) => sum + one.length, 4 + length));
+  const size = parts.reduce((sum, one) => sum + one.length, 4 + length);
+  const body = room === undefined ? Buffer.allocUnsafe(size) : room.keep(room.room(size), size);
   body.writeUInt32BE(length, 0);
   body.write(text, 4);
   let to = 4 + length;
@@ -183,12 +188,35 @@ function chunkSizeFor(bytes: number): number {
 /** Throws on anything those above did not make: stored content that cannot be read is a defect, not an outcome. */
 export function decodeStored(stored: Buffer): Stored {
   const { compressed, kind, rest } = opened(stored);
-  return unframed(
-    kind,
-    compressed
-      ? zstdDecompressSync(rest, { maxOutputLength: MAX_FRAME, chunkSize: chunkSizeFor(rest.length * 4) })
-      : rest,
-  );
+  return unframed(kind, compressed ? decompress(rest) : rest);
+}
+
+function decompress(frame: Buffer): Buffer {
+  const size = sizeInFrame(frame);
+  // One octet more than there is: a full buffer makes node ready another.
+  const chunkSize = size === null ? chunkSizeFor(frame.length * 4) : Math.min(Math.max(size + 1, 64), LARGE);
+  return zstdDecompressSync(frame, { maxOutputLength: MAX_FRAME, chunkSize });
+}
+
+const MAGIC = 0xfd2fb528;
+
+/** Of what a zstd frame unpacks to (RFC 8878 §3.1.1.1), where it says so. */
+function sizeInFrame(frame: Buffer): number | null {
+  if (frame.length < 18 || frame.readUInt32LE(0) !== MAGIC) return null;
+  const descriptor = frame.readUInt8(4);
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const idLength = [0, 1, 2, 4][descriptor & 3] ?? 0;
+  const at = (isSingleSegment ? 5 : 6) + idLength;
+  switch (descriptor >> 6) {
+    case 0:
+      return isSingleSegment ? frame.readUInt8(at) : null;
+    case 1:
+      return frame.readUInt16LE(at) + 256;
+    case 2:
+      return frame.readUInt32LE(at);
+    default:
+      return null;
+  }
 }
 
 const decompressAside = promisify(zstdDecompress);

@@ -1,4 +1,6 @@
-// Quoted-printable (RFC 2045 §6.7) of a body: the same lines as nodemailer's, at a fifth of its time, since nothing here is a string or a regular expression (test/unit/quoted-printable.test.ts compares the two).
+// Quoted-printable (RFC 2045 §6.7) of a body: the same lines as nodemailer's, at a fifth of its time, since nothing here is
+// a string or a regular expression (test/unit/quoted-printable.test.ts compares the two).
+import type { Scratch } from './scratch.ts';
 
 /** RFC 2045 §6.7, with the soft line break. */
 const LINE = 76;
@@ -22,18 +24,18 @@ const isBreakable = Uint8Array.from({ length: 256 }, (_, octet) =>
   ' \t.,!?'.includes(String.fromCharCode(octet)) ? 1 : 0,
 );
 
-/** Of a body with line ends of any kind; they become CRLF. */
-export function quotedPrintable(body: Buffer): Buffer {
-  return quotedPrintableWithin(body, 0) as Buffer;
+/** Of a body with line ends of any kind; they become CRLF. The answer lies in `scratch`. */
+export function quotedPrintable(body: Buffer, scratch: Scratch): Buffer {
+  return quotedPrintableWithin(body, 0, scratch) as Buffer;
 }
 
 /**
  * Null: more than one in `share` octets would have to be escaped (white space at the end of a line is not counted), so
  * another encoding is shorter. In one pass: lines are cut where they have become too long, which moves some octets of each.
  */
-export function quotedPrintableWithin(body: Buffer, share: number): Buffer | null {
+export function quotedPrintableWithin(body: Buffer, share: number, scratch: Scratch): Buffer | null {
   const { length } = body;
-  const out = scratchOf(length);
+  const out = scratch.room(mostOf(length));
   let escapes = 0;
   let lineEnds = 0;
   let to = 0;
@@ -53,7 +55,7 @@ export function quotedPrintableWithin(body: Buffer, share: number): Buffer | nul
       else lineEnds++;
     } else {
       // Line ends at most double it.
-      if (++escapes * share > 2 * length) return null;
+      if (++escapes * share > 2 * length) return given(scratch, out);
       to = writeEscaped(out, to, octet);
     }
     // One octet past a full line, so that nothing in it can change any more.
@@ -64,7 +66,7 @@ export function quotedPrintableWithin(body: Buffer, share: number): Buffer | nul
     if (octet === CR || octet === LF) line = to;
   }
   // Of the body as it is with CRLF.
-  if (escapes * share > length + lineEnds) return null;
+  if (escapes * share > length + lineEnds) return given(scratch, out);
   to = escapeSpace(out, to);
   // A body that is one line at most is left as it is; else the last line is cut like any other.
   for (let last = to > LINE; last && line < to; ) {
@@ -74,9 +76,13 @@ export function quotedPrintableWithin(body: Buffer, share: number): Buffer | nul
     line = cut(out, end, to);
     to += SOFT_BREAK;
   }
-  const encoded = Buffer.allocUnsafe(to);
-  encoded.set(out.subarray(0, to));
-  return encoded;
+  return scratch.keep(out, to);
+}
+
+/** Nothing of it is kept. */
+function given(scratch: Scratch, room: Uint8Array): null {
+  scratch.keep(room, 0);
+  return null;
 }
 
 /** Puts a soft line break at `end`, of what is written up to `to`. Answers where the next line begins. */
@@ -102,19 +108,9 @@ function writeEscaped(out: Uint8Array, to: number, octet: number): number {
   return to + 3;
 }
 
-/** Kept for the next; a larger one is not, so that one large mail does not hold memory for good. */
-const SCRATCH = 1024 * 1024;
-let scratch = new Uint8Array(64 * 1024);
-
-/**
- * Room for the encoded form, used anew by the next: it is more than three times the body at worst, and fresh memory of that
- * size costs as much as the encoding.
- */
-function scratchOf(body: number): Uint8Array {
-  const size = 3 * body + SOFT_BREAK * (Math.ceil((3 * body) / (LINE - MARGIN - 12)) + 2);
-  if (size > SCRATCH) return Buffer.allocUnsafe(size);
-  if (size > scratch.length) scratch = new Uint8Array(SCRATCH);
-  return scratch;
+/** Octets at worst: each of them escaped, and each line cut as short as lines are cut. */
+function mostOf(body: number): number {
+  return 3 * body + SOFT_BREAK * (Math.ceil((3 * body) / (LINE - MARGIN - 12)) + 2);
 }
 
 /** Where the line that begins at `from` ends when no line end comes up to `full`; `length`: of all, where that is known. */

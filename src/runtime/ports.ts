@@ -290,8 +290,11 @@ export interface SmtpTransaction {
   readonly size: number;
   readonly eightBit: boolean;
   readonly smtpUtf8: boolean;
-  /** RFC 5322 source with CRLF line ends, not dot-stuffed. Buffers are stuffed as they are written, never copied whole. */
-  readonly content: readonly Uint8Array[] | AsyncIterable<Uint8Array>;
+  /**
+   * RFC 5322 source with CRLF line ends, not dot-stuffed. Read once; who gives an iterator rather than an array lets go of
+   * what was written long before its outcome is known.
+   */
+  readonly content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   /**
    * The same message in 7 bits, asked for where the host has no 8BITMIME; null: it cannot be had, and the host is not
    * asked. Without it 8-bit content goes as it is.

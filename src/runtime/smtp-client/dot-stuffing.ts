@@ -18,15 +18,15 @@ export class DotStuffer {
   #beforeLast = CR;
   #last = LF;
 
-  /** `block` itself where nothing in it needs stuffing, which is nearly always; else a copy of this block alone. */
-  stuff(block: Buffer): Buffer {
+  /** Pieces of `block`: itself where nothing in it needs stuffing, else views of it, or one copy where they would be many. */
+  stuff(block: Buffer): readonly Buffer[] {
     const length = block.length;
-    if (length === 0) return block;
+    if (length === 0) return [];
     const atStart = this.#last === LF && block[0] === DOT;
     const first = block.indexOf(LINE_WITH_DOT);
     this.#beforeLast = length > 1 ? (block[length - 2] ?? 0) : this.#last;
     this.#last = block[length - 1] ?? 0;
-    return atStart || first !== -1 ? stuffed(block, atStart, first) : block;
+    return atStart || first !== -1 ? stuffed(block, atStart, first) : [block];
   }
 
   /** What ends the content: completes its last line if that is open, so that a CRLF stands before the dot exactly once. */
@@ -36,19 +36,19 @@ export class DotStuffer {
   }
 }
 
-function stuffed(block: Buffer, atStart: boolean, first: number): Buffer {
-  let dots = atStart ? 1 : 0;
-  for (let at = first; at !== -1; at = block.indexOf(LINE_WITH_DOT, at + 2)) dots++;
-  const out = Buffer.allocUnsafe(block.length + dots);
-  let written = 0;
-  if (atStart) out[written++] = DOT;
-  let copied = 0;
+/** More are cheaper as one: each costs an entry of the system call that writes them. */
+const MAX_VIEWS = 32;
+
+function stuffed(block: Buffer, atStart: boolean, first: number): readonly Buffer[] {
+  const views: Buffer[] = [];
+  // With a dot at the start the first view is that dot, and the next begins with it again.
+  let from = 0;
+  if (atStart) views.push(block.subarray(0, 1));
   for (let at = first; at !== -1; at = block.indexOf(LINE_WITH_DOT, at + 2)) {
-    // Up to and with the line's end and its dot; the next round begins with nothing, and the dot is written twice.
-    written += block.copy(out, written, copied, at + 2);
-    out[written++] = DOT;
-    copied = at + 2;
+    // Up to and with the dot; what follows begins with it, and so it is written twice.
+    views.push(block.subarray(from, at + 2));
+    from = at + 1;
   }
-  block.copy(out, written, copied);
-  return out;
+  views.push(block.subarray(from));
+  return views.length > MAX_VIEWS ? [Buffer.concat(views)] : views;
 }

@@ -54,7 +54,8 @@ async function writeChunk(channel: Channel, chunk: Uint8Array, stuffer: DotStuff
 
 function writeBlock(channel: Channel, block: Uint8Array, stuffer: DotStuffer): boolean {
   const buffer = Buffer.isBuffer(block) ? block : Buffer.from(block.buffer, block.byteOffset, block.byteLength);
-  return channel.write(stuffer.stuff(buffer));
+  // None but the last one's answer counts: between them nobody could do anything about it.
+  return stuffer.stuff(buffer).reduce((_, piece) => channel.write(piece), true);
 }
 
 function interrupted(channel: Channel): boolean {
