@@ -85,11 +85,12 @@ async function call(
     body,
     signal,
   });
-  const retryAfter = answer.headers['retry-after'];
+  // Said twice, the first counts.
+  const [retryAfter] = [answer.headers['retry-after']].flat();
   return {
     status: answer.statusCode,
     error: null,
-    retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
+    retryAfter: retryAfter ?? null,
     head: await headOf(answer.body),
   };
 }
