@@ -133,11 +133,7 @@ export function createGraphqlEndpoint(options: EndpointOptions): GraphqlEndpoint
       throw overloaded('Too many connections of this token.', RETRY_SECONDS);
     }
     const end = new AbortController();
-    const release = tokens.watch(caller, (how) => {
-      // Other rights: without the event that says it is complete, its client comes back and finds them.
-      if (how === 'changed') response.destroy();
-      end.abort();
-    });
+    const release = tokens.watch(caller, () => end.abort());
     const result = await operations.subscribe({ ...admitted, call: { ...admitted.call, transport: 'sse' } }, release);
     if (result instanceof ResponseStream) {
       end.signal.addEventListener('abort', () => result.end());
