@@ -1,5 +1,8 @@
 // Follows the events of a server through the public API, over SSE, for as long as they are wanted: whatever breaks, it comes
 // back after the last event that was seen.
+//
+// Not with the clients of graphql-ws and graphql-sse: they keep all that comes until somebody takes it, without bound, and
+// send the cursor of the beginning again after each reconnection. Read from a body, what nobody takes yet waits at the server.
 import type { Clock } from '#/runtime/ports.ts';
 
 export interface EventSource {
@@ -140,8 +143,10 @@ async function* open(source: EventSource, after: string, clock: Clock): AsyncGen
     if (text.length > MAX_MESSAGE) throw new Error('the server sent something that is no event');
     for (const block of blocks) {
       const data = dataOf(block);
-      if (data !== '') yield JSON.parse(data) as Answer;
+      if (data === '') continue;
       // What takes its time to be dealt with is no silence of the server.
+      silence.rest();
+      yield JSON.parse(data) as Answer;
       silence.broken();
     }
   }
@@ -176,8 +181,8 @@ async function post(
   throw new Error(answer.errors?.[0]?.message ?? `the server answers ${response.status}`);
 }
 
-/** Aborts when nothing has been heard for too long. */
-function watch(clock: Clock): Disposable & { readonly signal: AbortSignal; broken(): void } {
+/** Aborts when nothing has been heard for too long; not while it rests. */
+function watch(clock: Clock): Disposable & { readonly signal: AbortSignal; broken(): void; rest(): void } {
   const silent = new AbortController();
   let stop = new AbortController();
   const start = async () => {
@@ -191,6 +196,9 @@ function watch(clock: Clock): Disposable & { readonly signal: AbortSignal; broke
     broken() {
       stop.abort();
       void start();
+    },
+    rest() {
+      stop.abort();
     },
     [Symbol.dispose]() {
       stop.abort();

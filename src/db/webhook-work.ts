@@ -150,17 +150,19 @@ export async function recordIntakes(
   return held;
 }
 
+/** In the order of ids, as recordHealth: both change many webhooks, and in different orders they would wait for each other. */
 async function moveCursors(scope: SystemWriteScope, owner: string, intakes: readonly Intake[]): Promise<string[]> {
   if (intakes.length === 0) return [];
   const { rows } = await sql<{ id: string }>`
-    update webhooks w set cursor_xact = i.xact, cursor_id = i.position
-    from unnest(${array(
-      'uuid',
-      intakes.map(({ accountId }) => accountId),
-    )}, ${array(
-      'uuid',
-      intakes.map(({ webhookId }) => webhookId),
-    )},
+    with held as materialized (
+      select w.account_id, w.id, i.xact, i.position from webhooks w
+      join unnest(${array(
+        'uuid',
+        intakes.map(({ accountId }) => accountId),
+      )}, ${array(
+        'uuid',
+        intakes.map(({ webhookId }) => webhookId),
+      )},
       ${array(
         'int8',
         intakes.map(({ through }) => through.xact),
@@ -168,9 +170,11 @@ async function moveCursors(scope: SystemWriteScope, owner: string, intakes: read
         'uuid',
         intakes.map(({ through }) => through.id),
       )})
-      as i (account_id, id, xact, position)
-    where w.account_id = i.account_id and w.id = i.id and w.lease_owner = ${owner}::uuid
-      and (w.cursor_xact, w.cursor_id) < (i.xact, i.position)
+      as i (account_id, id, xact, position) on w.account_id = i.account_id and w.id = i.id
+      where w.lease_owner = ${owner}::uuid and (w.cursor_xact, w.cursor_id) < (i.xact, i.position)
+      order by w.id for update of w)
+    update webhooks w set cursor_xact = held.xact, cursor_id = held.position from held
+    where w.account_id = held.account_id and w.id = held.id
     returning w.id`.execute(scope.tx);
   return rows.map(({ id }) => id);
 }

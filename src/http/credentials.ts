@@ -31,9 +31,11 @@ export function tokenInHeaders(headers: IncomingHttpHeaders): string | null {
   return typeof own === 'string' && own !== '' ? own.trim() : null;
 }
 
-/** From the payload of connection_init: `token`, or the same names as among the headers. */
+/** From the payload of connection_init: `token`, or the same names as among the headers, also within `headers`. */
 export function tokenInParams(params: Readonly<Record<string, unknown>> | undefined): string | null {
-  for (const [name, value] of Object.entries(params ?? {})) {
+  const { headers } = params ?? {};
+  const within = typeof headers === 'object' && headers !== null ? Object.entries(headers) : [];
+  for (const [name, value] of [...Object.entries(params ?? {}), ...within]) {
     if (typeof value !== 'string' || value === '') continue;
     const lower = name.toLowerCase();
     if (lower === 'authorization') return bearer(value);

@@ -39,6 +39,12 @@ export function refused(
   return new RequestFault([new GraphQLError(message, { extensions: { code } })], status, { headers });
 }
 
+/** Too much of something at once; `retryAfter`: seconds. */
+export function overloaded(message: string, retryAfter: number): RequestFault {
+  const error = new GraphQLError(message, { extensions: { code: 'RATE_LIMITED', retryAfter } });
+  return new RequestFault([error], 429, { headers: { 'retry-after': String(retryAfter) } });
+}
+
 export function refusedDocument(code: string, message: string): RequestFault {
   return new RequestFault([new GraphQLError(message, { extensions: { code } })], 400, { inDocument: true });
 }

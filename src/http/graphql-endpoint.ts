@@ -6,7 +6,7 @@ import type { Clock, Random } from '#/runtime/ports.ts';
 import { MAX_ANONYMOUS_BODY_BYTES, MAX_BODY_BYTES, readBody } from './body.ts';
 import { cookiesOf, sessionInCookie } from './cookies.ts';
 import { refuseTokenInUrl, tokenInHeaders, unauthenticated } from './credentials.ts';
-import { codeOf, RequestFault, refused } from './errors.ts';
+import { codeOf, overloaded, RequestFault, refused } from './errors.ts';
 import { answerGraphiQL } from './graphiql.ts';
 import { setBalanceHeaders, setDeprecationHeaders } from './headers.ts';
 import { SOCKET_LIMITS } from './limits/socket.ts';
@@ -46,6 +46,8 @@ export interface GraphqlEndpoint {
 
 /** Over which streams are cut when the process ends: so many clients come back at once. */
 const CUT_JITTER_MS = 1_000;
+/** After which one of too many connections may have gone. */
+const RETRY_SECONDS = 5;
 
 export function createGraphqlEndpoint(options: EndpointOptions): GraphqlEndpoint {
   const { operations, tokens, clock, metrics } = options;
@@ -128,7 +130,7 @@ export function createGraphqlEndpoint(options: EndpointOptions): GraphqlEndpoint
     const { request, response } = exchange;
     const { caller } = admitted.call;
     if (caller !== null && tokens.connectionsOf(caller) >= SOCKET_LIMITS.perToken) {
-      throw refused(429, 'RATE_LIMITED', 'Too many connections of this token.', { 'retry-after': '5' });
+      throw overloaded('Too many connections of this token.', RETRY_SECONDS);
     }
     const end = new AbortController();
     const release = tokens.watch(caller, () => end.abort());
@@ -144,6 +146,8 @@ export function createGraphqlEndpoint(options: EndpointOptions): GraphqlEndpoint
       if (response.destroyed || end.signal.aborted) result.end();
     }
     setBalanceHeaders(response, operations.balance(admitted.bucket));
+    // nginx gathers answers before it hands them on, unless told otherwise.
+    response.setHeader('X-Accel-Buffering', 'no');
     await answerEvents(request, response, { params: admitted.params, result });
   }
 

@@ -14,7 +14,7 @@ import type { Clock, Log } from '#/runtime/ports.ts';
 import { networkOf } from '#/domain/network.ts';
 import { type Deadline, Deadlines, timedOut } from './deadlines.ts';
 import { createDocuments, type Operation } from './documents.ts';
-import { maskErrors, maskThrown, RequestFault, refused, withCode } from './errors.ts';
+import { maskErrors, maskThrown, overloaded, RequestFault, refused, withCode } from './errors.ts';
 import { countObjects, type Points } from './limits/cost.ts';
 import type { Balance, RateLimiter } from './limits/rate-limit.ts';
 import type { HttpMetrics } from './metrics.ts';
@@ -88,7 +88,7 @@ export class Operations {
     }
     const bucket = purseOf(call.caller) ?? networkOf(call.ipAddress);
     const wait = rateLimiter?.take(bucket, points.total) ?? null;
-    if (wait !== null) throw rateLimited(Math.max(Math.ceil(wait), 1));
+    if (wait !== null) throw outOfPoints(Math.max(Math.ceil(wait), 1));
     return { operation, params, call, points, bucket };
   }
 
@@ -218,11 +218,6 @@ function coercionFault(errors: readonly GraphQLError[]): RequestFault {
   return new RequestFault(withCode(errors, 'BAD_USER_INPUT'), 400, { inDocument: true });
 }
 
-function rateLimited(retryAfter: number): RequestFault {
-  const fault = refused(429, 'RATE_LIMITED', `Too many cost points; try again in ${retryAfter} s.`, {
-    'retry-after': String(retryAfter),
-  });
-  const [error] = fault.errors;
-  if (error !== undefined) error.extensions['retryAfter'] = retryAfter;
-  return fault;
+function outOfPoints(retryAfter: number): RequestFault {
+  return overloaded(`Too many cost points; try again in ${retryAfter} s.`, retryAfter);
 }

@@ -3,7 +3,7 @@
 // open.
 //
 // Opened → (connection_init within 5 s, else 4408) → acknowledged (4403 when refused) → … → closed by the client, by us
-// (4401 token dead, 4429 too much, 1001 going away), or terminated when it has not answered a ping by the next one.
+// (4401 token dead, 4429 too much, 1001 going away), or terminated when it has not answered a ping by the next one (pulse.ts).
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ExecutionArgs, GraphQLSchema } from 'graphql';
@@ -12,13 +12,14 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Clock, Log, Random } from '#/runtime/ports.ts';
 import { sessionInCookie } from './cookies.ts';
 import { tokenInHeaders, tokenInParams } from './credentials.ts';
-import { codeOf, RequestFault, refused } from './errors.ts';
+import { codeOf, overloaded, RequestFault } from './errors.ts';
 import { limitMessages, SOCKET_LIMITS } from './limits/socket.ts';
 import type { LiveTokens } from './live-tokens.ts';
 import type { HttpMetrics } from './metrics.ts';
 import type { Admitted, Call, Operations } from './operations.ts';
 import { Outlet } from './outlet.ts';
 import { readParams } from './params.ts';
+import { Pulse } from './pulse.ts';
 import { PushedStream } from './pushed-stream.ts';
 import type { AuthenticatedCaller } from './types.ts';
 
@@ -29,7 +30,7 @@ const TOO_MUCH = 4429;
 const INTERNAL = 4500;
 const GOING_AWAY = 1001;
 
-const tooManyOperations = refused(429, 'RATE_LIMITED', 'Too many operations on one socket.').errors;
+const tooManyOperations = overloaded('Too many operations on one socket: end one, or open another socket.', 1).errors;
 
 export interface WebSocketOptions {
   readonly schema: GraphQLSchema;
@@ -55,7 +56,7 @@ interface Connection {
   headers: IncomingHttpHeaders;
   caller: AuthenticatedCaller | null;
   release: () => void;
-  alive: boolean;
+  readonly pulse: Pulse;
   readonly streams: Set<PushedStream>;
 }
 
@@ -121,7 +122,7 @@ export class WebSocketEndpoint {
       headers,
       caller: null,
       release: () => undefined,
-      alive: true,
+      pulse: new Pulse(socket, stream),
       streams: new Set(),
     };
     this.#connections.add(connection);
@@ -129,9 +130,6 @@ export class WebSocketEndpoint {
     const admitMessage = limitMessages(clock);
     // Without a listener a protocol error of the peer would end the process; 'close' follows.
     socket.on('error', (error) => log.debug({ error }, 'a WebSocket failed'));
-    socket.on('pong', () => {
-      connection.alive = true;
-    });
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
@@ -168,10 +166,8 @@ export class WebSocketEndpoint {
       connectionInitWaitTimeout: SOCKET_LIMITS.initTimeoutMs,
       onConnect: ({ connectionParams, extra }) => this.#connect(extra.connection, connectionParams),
       onSubscribe: ({ subscriptions, extra }, id, payload) => {
-        if (Object.keys(subscriptions).length > SOCKET_LIMITS.operations) {
-          extra.connection.socket.close(TOO_MUCH, 'Too many operations');
-          return tooManyOperations;
-        }
+        // Only this one: those that run are nobody's fault.
+        if (Object.keys(subscriptions).length > SOCKET_LIMITS.operations) return tooManyOperations;
         return this.#subscribe(extra.connection, id, payload);
       },
       execute: async (args) => {
@@ -282,14 +278,7 @@ export class WebSocketEndpoint {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       await this.#options.clock.sleep(SOCKET_LIMITS.pingMs, signal);
-      for (const connection of this.#connections) {
-        if (!connection.alive) {
-          connection.socket.terminate();
-          continue;
-        }
-        connection.alive = false;
-        connection.socket.ping();
-      }
+      for (const { pulse } of this.#connections) pulse.beat();
     }
   }
 }

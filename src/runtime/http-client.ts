@@ -86,11 +86,12 @@ async function call(
     ...written(headers, body),
     signal,
   });
-  const retryAfter = answer.headers['retry-after'];
+  // Said twice, the first counts.
+  const [retryAfter] = [answer.headers['retry-after']].flat();
   return {
     status: answer.statusCode,
     error: null,
-    retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
+    retryAfter: retryAfter ?? null,
     head: await headOf(answer.body),
   };
 }

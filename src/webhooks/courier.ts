@@ -19,6 +19,7 @@ import { DELIVERIES_TO_FAIL, FAILURES_TO_FAIL } from '#/domain/webhooks/rules.ts
 import { readHorizon } from '#/events/log.ts';
 import type { HttpResult } from '#/runtime/ports.ts';
 import { Line, SKIP_MS } from './line.ts';
+import { type Caller, SLOW_MS } from './slots.ts';
 import type { CourierDeps, Job } from './stock.ts';
 
 /** Calls to one endpoint at once. */
@@ -51,6 +52,8 @@ export class Courier {
   /** Different deliveries that failed since the last success. */
   readonly #failed = new Set<string>();
   #failing = false;
+  /** The last answer took long. */
+  #slow = false;
   /** While failing: the delivery that is tried. */
   #head: Job | null = null;
   #woken = Promise.withResolvers<void>();
@@ -176,15 +179,16 @@ export class Courier {
       if (this.#calling >= (catchingUp ? 1 : this.#window) || this.#unsettled >= MAX_UNSETTLED) return;
       const job = this.#line.pick(catchingUp || this.#retrying < Math.ceil(this.#window / 2));
       if (job === undefined) return;
-      const release = this.#deps.slots.take(this.#isSuspect(), () => this.#wake());
+      const release = this.#deps.slots.take(this.#asCaller(), () => this.#wake());
       if (release === null) return this.#line.putBack(job);
       void this.#deliver(job, release);
     }
   }
 
-  /** Did not answer well when last called, or was never called. */
-  #isSuspect(): boolean {
-    return this.#health.failures > 0 || this.#health.lastSuccessAt === null;
+  /** A suspect did not answer well when last called, or took long, or was never called. */
+  #asCaller(): Caller {
+    const suspect = this.#slow || this.#health.failures > 0 || this.#health.lastSuccessAt === null;
+    return { suspect, calling: this.#calling };
   }
 
   async #probe(): Promise<void> {
@@ -199,7 +203,7 @@ export class Courier {
 
   /** False: no slot is free. */
   async #tryNow(job: Job): Promise<boolean> {
-    const release = this.#deps.slots.take(true, () => this.#wake());
+    const release = this.#deps.slots.take({ suspect: true, calling: this.#calling }, () => this.#wake());
     if (release === null) return false;
     await this.#deliver(job, release);
     return true;
@@ -251,6 +255,7 @@ export class Courier {
     const outcome = status === null ? ({ status, retryAfter: null } as const) : { status, retryAfter };
     const judged = judgeCall(row, this.#health, outcome, clock.now(), random.uniform());
     this.#deps.onCall?.(judged.verdict, latencyMs);
+    this.#slow = latencyMs > SLOW_MS;
     return judged;
   }
 

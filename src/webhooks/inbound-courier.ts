@@ -22,7 +22,7 @@ import { Signing } from '#/domain/webhooks/signature.ts';
 import type { Verdict } from '#/domain/webhooks/verdict.ts';
 import type { Clock, HttpClient, HttpResult, Log, Random, SecretBox } from '#/runtime/ports.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import type { Slots } from './slots.ts';
+import { type Slots, SLOW_MS } from './slots.ts';
 
 /** Calls to one endpoint at once. */
 const MAX_WINDOW = 10;
@@ -55,6 +55,8 @@ export class InboundCourier {
   #window = 1;
   /** Of the endpoint, in a row; null: not read yet. */
   #failures: number | null = null;
+  /** The last answer took long. */
+  #slow = false;
   #woken = Promise.withResolvers<void>();
   /** Resolves when nothing is due and the endpoint is let go, or it was stopped. */
   readonly done: Promise<void>;
@@ -127,7 +129,8 @@ export class InboundCourier {
     if (this.#stopped) return false;
     const { slots, budget } = this.#deps;
     const wake = () => this.wake();
-    const slot = slots.take(this.#failures !== 0, wake);
+    const suspect = this.#slow || this.#failures !== 0;
+    const slot = slots.take({ suspect, calling: this.#busy.size }, wake);
     if (slot === null) return false;
     const bytes = budget.take(row.size, wake);
     if (bytes === null) {
@@ -193,6 +196,7 @@ export class InboundCourier {
 
   #adapt(verdict: Verdict, latencyMs: number): void {
     this.#deps.onCall?.(verdict, latencyMs);
+    this.#slow = latencyMs > SLOW_MS;
     this.#failures = verdict === 'later' ? (this.#failures ?? 0) + 1 : 0;
     this.#window = verdict === 'taken' ? Math.min(this.#window + 1, MAX_WINDOW) : Math.ceil(this.#window / 2);
   }

@@ -54,8 +54,9 @@ export function createLedger(deps: {
     for (let pause: number = RETRY_MS.first; ; pause = Math.min(pause * 2, RETRY_MS.most)) {
       try {
         await writeInSystemScope(system, clock.now(), async (scope) => {
-          await recordOutcomes(scope, outcomes);
+          // The webhook before its deliveries, as commands that resume or delete one: else they could wait for each other.
           await recordHealth(scope, owner, [...health.values()]);
+          await recordOutcomes(scope, outcomes);
         });
         return items.map(() => undefined);
       } catch (error) {

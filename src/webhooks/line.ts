@@ -83,10 +83,10 @@ export class Line {
 
   async fillUp(window: number): Promise<void> {
     if (this.#due.length === 0 && this.#now >= this.#dueAt) await this.#loadDue();
+    if (this.#now >= this.#skipAt || this.#mayHaveCaughtUp) await this.#skip();
     const room = Math.max(STOCK, 2 * window) - this.#fresh.length;
     if (room > 0 && this.#source.waiting > 0) await this.#takeLive(room);
     else if (room > 0 && this.#mayReplay && !this.catchingUp) await this.#takeReplay(room);
-    if (this.#now >= this.#skipAt) await this.#skip();
   }
 
   /** The next to be called; retries only where `mayRetry`, or where there is nothing else. */
@@ -127,6 +127,11 @@ export class Line {
 
   get #now(): number {
     return this.#deps.clock.now().getTime();
+  }
+
+  /** The last of what was missed has been taken, unless the log has yet to say: what waits for the end must not wait for news. */
+  get #mayHaveCaughtUp(): boolean {
+    return this.#cursor.xact < this.catchUpXact && this.#fresh.length === 0 && this.#source.waiting === 0;
   }
 
   async #loadDue(): Promise<void> {

@@ -1,12 +1,24 @@
-// Calls that one process makes at once. Endpoints that have not answered well lately share half of them, so that however
-// many hang, the other half is there for those that work.
+// Calls that one process makes at once. Endpoints that have not answered well lately, or only after long, share half of them,
+// so that however many hang or trickle, the other half is there for those that work. And the last quarter is for endpoints
+// with no call under way, so that those which all at once become slow leave room for all others.
 
 /** A call holds a socket and some 20 KB. */
 export const MAX_CALLS = 400;
 
+/** An answer that took longer makes its endpoint a suspect until the next one. */
+export const SLOW_MS = 2_000;
+const RESERVED = 0.25;
+
+/** Who asks for a slot. */
+export interface Caller {
+  readonly suspect: boolean;
+  /** Calls that it has under way. */
+  readonly calling: number;
+}
+
 export interface Slots {
-  /** Null: none is free; `wake` is called once when one may be. */
-  take(suspect: boolean, wake: () => void): (() => void) | null;
+  /** Null: none is free for this one; `wake` is called once when one may be. */
+  take(caller: Caller, wake: () => void): (() => void) | null;
   readonly inUse: number;
 }
 
@@ -25,8 +37,9 @@ export function createSlots(limit = MAX_CALLS): Slots {
     get inUse() {
       return inUse;
     },
-    take(suspect, wake) {
-      if (inUse >= limit || (suspect && suspects >= limit / 2)) {
+    take({ suspect, calling }, wake) {
+      const most = calling === 0 ? limit : limit * (1 - RESERVED);
+      if (inUse >= most || (suspect && suspects >= limit / 2)) {
         waiting.add(wake);
         return null;
       }

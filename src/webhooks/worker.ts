@@ -39,6 +39,8 @@ export interface WebhookDeps {
   readonly http: HttpClient;
   readonly secrets: SecretBox;
   readonly leaseMs?: number;
+  /** Calls at once. */
+  readonly maxCalls?: number;
   onCall?(verdict: Verdict, latencyMs: number): void;
 }
 
@@ -54,7 +56,7 @@ export function startWebhooks(deps: WebhookDeps): WebhookWorker {
   const leaseMs = deps.leaseMs ?? LEASE_MS;
   const owner = deps.ids.next();
   const ledger = createLedger({ ...deps, owner });
-  const slots = createSlots();
+  const slots = createSlots(deps.maxCalls);
   const courierDeps: CourierDeps = { ...deps, owner, ledger, slots, bodies: createBodies(system.db) };
   const stopping = new AbortController();
   const couriers = new Map<string, Courier>();

@@ -111,6 +111,23 @@ describe('answers', () => {
     await target[Symbol.asyncDispose]();
   });
 
+  test('a Retry-After that is said twice counts once', async () => {
+    const server = createServer((socket) => {
+      socket
+        .on('error', () => undefined)
+        .once('data', () => {
+          socket.end('HTTP/1.1 503 No\r\nRetry-After: 7\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n');
+        });
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const address = server.address();
+    const port = address !== null && typeof address === 'object' ? address.port : 0;
+    await using http = open();
+    const result = await http.send(request(`http://127.0.0.1:${port}/`));
+    expect(result).toMatchObject({ status: 503, retryAfter: '7' });
+    await new Promise<void>((done) => server.close(() => done()));
+  });
+
   test('of a long body only the beginning is read and kept', async () => {
     sink.answer({ status: 200, body: Buffer.alloc(20 * 1024 * 1024, 'a') });
     await using http = open(5_000);

@@ -216,8 +216,28 @@ describe('server-sent events', () => {
     });
     expect(response.headers.get('content-type')).toBe('text/event-stream');
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(response.headers.get('x-accel-buffering')).toBe('no');
     await until(() => source.open === 1);
     await response.body?.cancel();
+    await until(() => source.open === 0);
+  });
+
+  test('six hundred of a token are enough', { timeout: 20_000 }, async () => {
+    const open = () =>
+      fetch(world.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...bearer(otherToken) },
+        body: JSON.stringify({ query: 'subscription { events }' }),
+      });
+    const streams: Response[] = [];
+    for (let hundred = 0; hundred < 6; hundred++)
+      streams.push(...(await Promise.all(Array.from({ length: 100 }, open))));
+    await until(() => source.open === 600);
+    const refused = await open();
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('retry-after')).toBe('5');
+    expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: 'RATE_LIMITED', retryAfter: 5 } }] });
+    for (const { body } of streams) await body?.cancel();
     await until(() => source.open === 0);
   });
 

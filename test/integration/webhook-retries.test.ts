@@ -330,6 +330,25 @@ describe('isolation', () => {
     for (const one of dead) expect(one.mostOpen).toBeLessThanOrEqual(2);
     for (const one of dead) await one[Symbol.asyncDispose]();
   });
+
+  test('nor do those that answered at once and then all begin to trickle', async () => {
+    const worker = await world.start({ timeoutMs: 5_000, maxCalls: 100 });
+    // With twenty calls each they would have all that the process makes, and more.
+    const slow = await Promise.all(Array.from({ length: 10 }, () => startSink()));
+    for (const { url } of slow) await world.create(url);
+    await world.create(sink.url);
+    await until(() => worker.held === 11, 'all held');
+    await world.happen(40);
+    for (const one of [...slow, sink]) await until(() => one.received.length === 40, 'forty at once');
+    for (const one of slow) one.answer('drip');
+    await world.happen(60);
+    const started = performance.now();
+    await got(100);
+    expect(performance.now() - started).toBeLessThan(4_000);
+    expect(worker.calling).toBeGreaterThanOrEqual(75);
+    expect(worker.calling).toBeLessThanOrEqual(85);
+    for (const one of slow) await one[Symbol.asyncDispose]();
+  });
 });
 
 /** Time that stops for whoever has this clock. */

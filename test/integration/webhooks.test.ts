@@ -445,6 +445,23 @@ describe('a replay', () => {
     );
     await remove(id);
   });
+
+  test('begins at once, also after a pause that is caught up with, though nothing new happens', async () => {
+    const { id } = await world.create(sink.url);
+    const since = world.w.deps.clock.now().toISOString();
+    await world.happen(2);
+    await got(2);
+    await world.mutate('updateWebhook', { id, enabled: false });
+    await world.happen(2);
+    await world.w.execute('{ server { events(first: 1) { edges { cursor } } } }', {}, world.a.token());
+    await world.mutate('updateWebhook', { id, enabled: true });
+    await got(4);
+    const until_ = new Date(Date.now() + 1_000).toISOString();
+    await world.w.execute('{ server { events(first: 1) { edges { cursor } } } }', {}, world.a.token());
+    expect(await world.mutate('replayWebhook', { id, since, until: until_ })).toMatchObject({ deliveries: 4 });
+    await got(8);
+    await remove(id);
+  });
 });
 
 test('their secrets are sealed anew with a new key, and then the old key is not needed', async () => {

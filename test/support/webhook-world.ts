@@ -20,6 +20,7 @@ export interface WebhookWorld extends AsyncDisposable {
     readonly leaseMs?: number;
     readonly clock?: Clock;
     readonly timeoutMs?: number;
+    readonly maxCalls?: number;
   }): Promise<WebhookWorker>;
   /** Calls of all workers that have no answer yet. */
   readonly calling: number;
@@ -103,13 +104,20 @@ export async function webhookWorld(
     get calling() {
       return workers.reduce((sum, { calling }) => sum + calling, 0);
     },
-    async start({ leaseMs, clock: own = clock, timeoutMs = 1_000 } = {}) {
+    async start({ leaseMs, clock: own = clock, timeoutMs = 1_000, maxCalls } = {}) {
       // Its pauses are real: it waits for transactions of other tests on the same server, which no hand moves.
       const feedClock: Clock = { ...systemClock, now: () => own.now() };
       const feed = everything.use(createFeed({ db, channel: deps.channel, clock: feedClock, log: silentLog }));
       const dns = options.dns ?? deps.dns;
       const http = everything.use(createHttpClient({ dns, clock: systemClock, allowPrivateNetworks, timeoutMs }));
-      const worker = startWebhooks({ ...deps, clock: own, feed, http, ...(leaseMs === undefined ? {} : { leaseMs }) });
+      const worker = startWebhooks({
+        ...deps,
+        clock: own,
+        feed,
+        http,
+        ...(leaseMs === undefined ? {} : { leaseMs }),
+        ...(maxCalls === undefined ? {} : { maxCalls }),
+      });
       workers.push(worker);
       return everything.use(worker);
     },

@@ -50,6 +50,6 @@ export function retryAt(now: Date, firstAttemptAt: Date, pauseMs: number): Date 
 export function retryAfterMs(header: string | null, now: Date): number {
   if (header === null) return 0;
   const text = header.trim();
-  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now.getTime();
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now.getTime();
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), RETRY_MS);
 }

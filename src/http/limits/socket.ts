@@ -6,11 +6,18 @@ export const SOCKET_LIMITS = {
   payloadBytes: 64 * 1_024,
   initTimeoutMs: 5_000,
   operations: 50,
-  /** In a process, event streams over HTTP included. */
-  perToken: 200,
+  /**
+   * In a process, event streams over HTTP included: the sockets of a large application, also those of a node that has just
+   * died. Idle they cost 24 MB; 180 MB if none of them reads.
+   */
+  perToken: 600,
   messagesPerSecond: 100,
   messageBurst: 200,
   pingMs: 20_000,
+  /** Octets that a peer may have to read before it comes to a ping: what the system's buffers take of one that is slow. */
+  unreadBytes: 64 * 1_024,
+  /** Pings that one with so much to read may leave unanswered: five minutes. */
+  unreadPings: 15,
   /** Over which the sockets are told to go when the process ends: so many reconnect elsewhere at once. */
   closeJitterMs: 1_000,
 } as const;
