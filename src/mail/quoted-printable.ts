@@ -41,9 +41,22 @@ export function quotedPrintableWithin(body: Buffer, share: number, scratch: Scra
   let to = 0;
   let line = 0;
   for (let at = 0; at < length; at++) {
-    const octet = body[at] as number;
-    if (isPlain[octet] === 1) out[to++] = octet;
-    else if (octet === CR || octet === LF) {
+    // One octet past a full line, so that nothing in it can change any more.
+    const full = Math.min(length, at + line + LINE + 1 - to);
+    let octet = 0;
+    for (; at < full; at++) {
+      octet = body[at] as number;
+      if (isPlain[octet] !== 1) break;
+      out[to++] = octet;
+    }
+    if (to - line > LINE) {
+      line = cut(out, softEnd(out, line, line + LINE), to);
+      to += SOFT_BREAK;
+      at--;
+      continue;
+    }
+    if (at === length) break;
+    if (octet === CR || octet === LF) {
       to = escapeSpace(out, to);
       out[to++] = CR;
       if (to - line > LINE) {
@@ -58,7 +71,6 @@ export function quotedPrintableWithin(body: Buffer, share: number, scratch: Scra
       if (++escapes * share > 2 * length) return given(scratch, out);
       to = writeEscaped(out, to, octet);
     }
-    // One octet past a full line, so that nothing in it can change any more.
     if (to - line > LINE) {
       line = cut(out, softEnd(out, line, line + LINE), to);
       to += SOFT_BREAK;
