@@ -3,7 +3,7 @@
 // knows a gap; what it needs has been done when it is called.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionResult, GraphQLSchema } from 'graphql';
-import { createYoga, type Plugin } from 'graphql-yoga';
+import type { Plugin } from 'graphql-yoga';
 import type { Params } from './types.ts';
 
 export interface Prepared {
@@ -13,8 +13,20 @@ export interface Prepared {
 
 export type AnswerEvents = (request: IncomingMessage, response: ServerResponse, prepared: Prepared) => Promise<void>;
 
+/** Yoga is loaded with the first stream: every process would hold its 9 MB, and most are never asked for one. */
 export function createEventStreamHandler(schema: GraphQLSchema): AnswerEvents {
-  const yoga = createYoga<{ prepared: Prepared }>({
+  let loading: ReturnType<typeof loadYoga> | null = null;
+  return async (request, response, prepared) => {
+    const yoga = await (loading ??= loadYoga(schema));
+    // What was negotiated, in the one way that Yoga cannot read differently.
+    request.headers.accept = 'text/event-stream';
+    await yoga(request, response, { prepared });
+  };
+}
+
+async function loadYoga(schema: GraphQLSchema) {
+  const { createYoga } = await import('graphql-yoga');
+  return createYoga<{ prepared: Prepared }>({
     schema,
     graphqlEndpoint: '/graphql',
     graphiql: false,
@@ -27,11 +39,6 @@ export function createEventStreamHandler(schema: GraphQLSchema): AnswerEvents {
     logging: false,
     plugins: [usePrepared],
   });
-  return async (request, response, prepared) => {
-    // What was negotiated, in the one way that Yoga cannot read differently.
-    request.headers.accept = 'text/event-stream';
-    await yoga(request, response, { prepared });
-  };
 }
 
 const usePrepared: Plugin<object, { prepared: Prepared }> = {

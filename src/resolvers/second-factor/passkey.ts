@@ -1,18 +1,14 @@
 // Passkeys and security keys as second factor (WebAuthn). What we are is told by the public URL: a key answers that site
 // and no other, which is what makes it proof against phishing. A touch is asked for and no PIN: the password is the other
 // factor. No attestation: which make of key it is decides nothing here.
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server';
-import { decodeAttestationObject } from '@simplewebauthn/server/helpers';
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
 import { z } from 'zod';
 import { CHALLENGE_MINUTES } from '#/domain/identity/rules.ts';
 import type { Log } from '#/runtime/ports.ts';
+
+/** Loaded with the first key that comes: every process would hold its 5 MB, and most never see one. */
+const webauthn = () => import('@simplewebauthn/server');
+const webauthnHelpers = () => import('@simplewebauthn/server/helpers');
 
 /** EdDSA, ES256, RS256: every authenticator has one of them. */
 const ALGORITHMS = [-8, -7, -257];
@@ -65,12 +61,13 @@ export function makeChallenge(random: { bytes(length: number): Buffer }): Buffer
 }
 
 /** For `navigator.credentials.create`. */
-export function enrollmentOptions(
+export async function enrollmentOptions(
   publicUrl: string,
   challenge: Buffer,
   user: { readonly userId: string; readonly email: string; readonly name: string },
   known: readonly KnownPasskey[],
 ): Promise<object> {
+  const { generateRegistrationOptions } = await webauthn();
   return generateRegistrationOptions({
     rpName: 'Veredus',
     rpID: new URL(publicUrl).hostname,
@@ -87,11 +84,12 @@ export function enrollmentOptions(
 }
 
 /** For `navigator.credentials.get`. */
-export function verificationOptions(
+export async function verificationOptions(
   publicUrl: string,
   challenge: Buffer,
   known: readonly KnownPasskey[],
 ): Promise<object> {
+  const { generateAuthenticationOptions } = await webauthn();
   return generateAuthenticationOptions({
     rpID: new URL(publicUrl).hostname,
     challenge: Uint8Array.from(challenge),
@@ -113,7 +111,8 @@ export async function enrolled(
   try {
     // Certificates would be followed to where they say their revocation is told: into the network, at an address that
     // the caller chose. None was asked for, and a browser sends none then.
-    if (holdsCertificates(response.attestationObject)) return null;
+    if (await holdsCertificates(response.attestationObject)) return null;
+    const { verifyRegistrationResponse } = await webauthn();
     const { registrationInfo } = await verifyRegistrationResponse({
       response: { id, rawId, type, response, clientExtensionResults: {} } as RegistrationResponseJSON,
       expectedChallenge: challenge.toString('base64url'),
@@ -148,6 +147,7 @@ export async function verified(
   if (!read.success) return null;
   const { id, rawId, type, response } = read.data;
   try {
+    const { verifyAuthenticationResponse } = await webauthn();
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: { id, rawId, type, response, clientExtensionResults: {} } as AuthenticationResponseJSON,
       expectedChallenge: challenge.toString('base64url'),
@@ -178,7 +178,8 @@ function descriptorOf({ credentialId, transports }: KnownPasskey) {
 }
 
 /** Self attestation (`packed` without them) is by the new key itself, and harmless. */
-function holdsCertificates(attestationObject: string): boolean {
+async function holdsCertificates(attestationObject: string): Promise<boolean> {
+  const { decodeAttestationObject } = await webauthnHelpers();
   const object = decodeAttestationObject(Uint8Array.from(Buffer.from(attestationObject, 'base64url')));
   const format = object.get('fmt');
   return format !== 'none' && (format !== 'packed' || object.get('attStmt').get('x5c') !== undefined);
