@@ -1,5 +1,6 @@
 // Aggregate reports of receivers about a domain: DMARC (RFC 7489) and TLS (RFC 8460). Each is stored once.
 import { type Selectable, sql } from 'kysely';
+import type { ReportSource } from '#/domain/report-source.ts';
 import { array } from './arrays.ts';
 import type { ReadScope, SystemScope, SystemWriteScope } from './scope.ts';
 import type { DmarcReportsTable, TlsReportsTable } from './tables.gen.ts';
@@ -9,17 +10,6 @@ export type TlsReportRow = Omit<Selectable<TlsReportsTable>, 'policies'> & {
   /** JSON. */
   readonly policies: string;
 };
-
-export interface ReportSource {
-  readonly sourceIp: string;
-  readonly messages: number;
-  readonly dkimAligned: number;
-  readonly spfAligned: number;
-  /** Whose signatures were right. */
-  readonly dkimDomains: readonly string[];
-  /** Signed with a key that we have made. */
-  readonly ours: boolean;
-}
 
 /** False: it was there. */
 export async function insertDmarcReport(

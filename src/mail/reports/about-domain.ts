@@ -1,5 +1,6 @@
 // What a report says of one domain, as it is stored: added up where it is read, since a report has up to 50,000 rows and none of
 // them is wanted elsewhere.
+import type { ReportSource } from '#/domain/report-source.ts';
 import { storable } from '#/domain/storable.ts';
 import type { DmarcReport } from './dmarc.ts';
 import type { ReadReport } from './read-report.ts';
@@ -11,23 +12,11 @@ export interface ReportedDomain {
   readonly selectors: ReadonlySet<string>;
 }
 
-/** One address that sent in the name of the domain. */
-export interface MailSource {
-  readonly sourceIp: string;
-  readonly messages: number;
-  readonly dkimAligned: number;
-  readonly spfAligned: number;
-  /** Whose signatures were right. */
-  readonly dkimDomains: readonly string[];
-  /** Signed with a key that we have made. */
-  readonly ours: boolean;
-}
-
 export interface DmarcAbout extends Pick<DmarcReport, 'orgName' | 'email' | 'reportId' | 'begin' | 'end' | 'policy'> {
   readonly kind: 'dmarc';
   readonly messages: number;
   readonly aligned: number;
-  readonly sources: readonly MailSource[];
+  readonly sources: readonly ReportSource[];
 }
 
 export interface TlsAbout extends Omit<TlsReport, 'policies'> {
@@ -69,8 +58,8 @@ function dmarcAbout(report: DmarcReport, domain: ReportedDomain): DmarcAbout | n
 }
 
 /** One for each address, those that sent most first. */
-function sourcesOf({ records }: DmarcReport, { name, selectors }: ReportedDomain): readonly MailSource[] {
-  const sources = new Map<string, { -readonly [K in keyof MailSource]: MailSource[K] }>();
+function sourcesOf({ records }: DmarcReport, { name, selectors }: ReportedDomain): readonly ReportSource[] {
+  const sources = new Map<string, { -readonly [K in keyof ReportSource]: ReportSource[K] }>();
   for (const record of records) {
     const sourceIp = storable(record.sourceIp ?? '', 64);
     const known = sources.get(sourceIp) ?? {

@@ -1,5 +1,6 @@
 // Who sends in the name of a domain, by the aggregate reports of the last weeks.
-import { listDmarcSources, type ReportSource } from '#/db/domain-reports.ts';
+import { listDmarcSources } from '#/db/domain-reports.ts';
+import type { ReportSource } from '#/domain/report-source.ts';
 import type { ReadScope } from '#/db/scope.ts';
 
 /** What a summary is about: senders that come monthly are in it. */
